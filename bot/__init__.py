@@ -1,0 +1,1 @@
+"""The conversation: channels, pipeline, policy, templates, forms, handover, console and HTTP API."""

@@ -1,0 +1,1 @@
+"""One file for each implementation of a port: Redis, SQL, memory."""

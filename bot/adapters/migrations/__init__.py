@@ -1,0 +1,1 @@
+"""Alembic migrations of the log; run by `bot.adapters.sql_schema`."""

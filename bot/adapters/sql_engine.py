@@ -1,0 +1,223 @@
+"""Connections to SQLite and PostgreSQL: made alike, failing alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlmodel import Session, SQLModel
+
+from bot.adapters.sql_tables import storable
+from bot.domain.ports import Clock
+from bot.errors import LogUnavailableError, SettingsError
+
+LOCK_WAIT = 10.0
+"""How long a writer waits for another one, in seconds."""
+
+_BEGIN = "frontdesk_begin"
+_OUR_FAULT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+_POSTGRES_LIMITS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
+def parse_url(url: str) -> URL:
+    """Reads a database address.
+
+    Args:
+        url: `sqlite:///path`, `postgresql://...` or `postgresql+psycopg://...`.
+
+    Returns:
+        The address with the driver that Frontdesk uses.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    expected = (
+        "expected sqlite:///path/to/file.db or postgresql://user:password@host:5432/name; set FRONTDESK_DATABASE_URL"
+    )
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        # The text itself may hold a password, so it is not repeated.
+        raise SettingsError(f"the database address cannot be read: {expected}") from error
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "sqlite":
+        raise SettingsError(f"the database address {describe(parsed)} is of an unknown kind: {expected}")
+    if parsed.database in {None, "", ":memory:"} or (parsed.database or "").startswith("file:"):
+        raise SettingsError(f"the database address {describe(parsed)} names no file: {expected}")
+    return parsed.set(drivername="sqlite")
+
+
+def describe(url: URL) -> str:
+    """A database address for people, its password hidden."""
+    return url.render_as_string(hide_password=True)
+
+
+def create_log_engine(url: URL, *, lock_wait: float = LOCK_WAIT) -> Engine:
+    """Makes an engine whose commits survive a crash.
+
+    Args:
+        url: what `parse_url` gave.
+        lock_wait: how long a writer waits for another one (SQLite), in seconds.
+
+    Returns:
+        An engine; nothing is connected yet.
+    """
+    if url.get_backend_name() == "sqlite":
+        engine = _create(url, {"timeout": lock_wait})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return _create(url, {name: value for name, value in _POSTGRES_LIMITS.items() if name not in url.query})
+
+
+def _create(url: URL, connect_args: dict[str, Any]) -> Engine:
+    return create_engine(
+        url,
+        connect_args=connect_args,
+        json_serializer=_to_json,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=LOCK_WAIT,
+    )
+
+
+def _to_json(value: object) -> str:
+    return storable(json.dumps(value, ensure_ascii=False))
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver would begin transactions by itself, late and deferred; `_begin_sqlite` does it instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that turns from reading to writing fails at once where another one writes; an immediate
+    # one queues.
+    if begin := connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE"):
+        connection.exec_driver_sql(begin)
+
+
+@contextmanager
+def reporting_outage(url: URL) -> Iterator[None]:
+    """Turns every failure of the database itself into one error with a remedy.
+
+    Args:
+        url: which database.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        LogUnavailableError: the database does not do its work.
+        DBAPIError: the database works; the statement was wrong.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error, _OUR_FAULT):
+            raise
+        raise LogUnavailableError(outage(url, str(error.orig))) from error
+    except PoolTimeoutError as error:
+        raise LogUnavailableError(outage(url, "all connections are in use")) from error
+
+
+def outage(url: URL, why: str) -> str:
+    """What to say of a database that does not do its work.
+
+    Args:
+        url: which database.
+        why: what it said.
+
+    Returns:
+        A text that says what is wrong and what to do.
+    """
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        remedy = f"check that {path} can be written, that its disk has room and that no other program keeps it locked"
+    else:
+        remedy = f"check that PostgreSQL runs at {url.host}:{url.port or 5432} and that FRONTDESK_DATABASE_URL is right"
+    return f"the database {describe(url)} does not answer ({' '.join(why.split())}): {remedy}"
+
+
+class SqlAccess:
+    """Transactions on the log's database.
+
+    Args:
+        engine: from `create_log_engine`.
+        clock: tells the time.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._readers = engine.execution_options(**{_BEGIN: "BEGIN"})
+        self._clock = clock
+
+    @contextmanager
+    def _write(self) -> Iterator[Session]:
+        with reporting_outage(self._engine.url), Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        with reporting_outage(self._engine.url), Session(self._readers) as session:
+            yield session
+
+    def _empty_write_ahead_log(self) -> None:
+        """Takes deleted text out of SQLite's second file; PostgreSQL clears up by itself."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        # SQLite refuses to do this within a transaction.
+        alone = self._engine.execution_options(**{_BEGIN: ""})
+        with reporting_outage(self._engine.url), alone.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def insert_once(session: Session, row: SQLModel) -> bool:
+    """Inserts a row where no unique key of it is taken.
+
+    Args:
+        session: a writing transaction.
+        row: what to insert; columns that are None are left to the database.
+
+    Returns:
+        False where a key was taken and nothing was inserted.
+    """
+    key = inspect(type(row)).local_table.primary_key.columns
+    return session.exec(_insert(session, row).on_conflict_do_nothing().returning(*key)).first() is not None
+
+
+def insert_or_update(session: Session, row: SQLModel, *, key: tuple[str, ...], update: tuple[str, ...]) -> None:
+    """Inserts a row, or changes and thereby holds the row that has its key.
+
+    Args:
+        session: a writing transaction.
+        row: what to insert; columns that are None are left to the database.
+        key: the columns of the unique key.
+        update: the columns that an older row takes over from this one.
+    """
+    statement = _insert(session, row)
+    changes = {name: statement.excluded[name] for name in update}
+    session.exec(statement.on_conflict_do_update(index_elements=key, set_=changes))
+
+
+def _insert(session: Session, row: SQLModel) -> postgresql.Insert | sqlite.Insert:
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert(inspect(type(row)).local_table).values(row.model_dump(exclude_none=True))

@@ -1,0 +1,209 @@
+"""The outbox: what customers are told, delivered once and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select, update
+
+from bot.adapters.sql_conversations import channel_of, hold_conversation, last_turn
+from bot.adapters.sql_engine import SqlAccess
+from bot.adapters.sql_tables import OutgoingRow
+from bot.domain.messages import Button, Reply
+from bot.domain.records import Outgoing
+
+PUSHED_CHANNELS = frozenset({"telegram"})
+"""Channels that a sender delivers to; on all others a message is delivered by being read."""
+
+
+def queue_reply(
+    conversation: str,
+    reply: Reply,
+    now: datetime,
+    *,
+    author: str,
+    after_turn: int | None,
+    turn: int | None = None,
+    agent: int | None = None,
+    key: str | None = None,
+) -> OutgoingRow:
+    """Builds the row of a message to a customer.
+
+    Args:
+        conversation: to whom.
+        reply: what.
+        now: the present moment.
+        author: `bot`, `agent` or `system`.
+        after_turn: the latest turn, under which the message is shown.
+        turn: the turn that the message answers, if any.
+        agent: the agent who wrote it, if any.
+        key: unique within the conversation, where given.
+
+    Returns:
+        A row to add: pending, or sent where it is delivered by being read.
+    """
+    channel = channel_of(conversation)
+    pushed = channel in PUSHED_CHANNELS
+    return OutgoingRow(
+        conversation=conversation,
+        channel=channel,
+        turn_id=turn,
+        after_turn_id=after_turn,
+        author=author,
+        agent_id=agent,
+        key=key,
+        text=reply.text,
+        lang=reply.lang,
+        buttons=[{"label": button.label, "value": button.value} for button in reply.buttons],
+        created_at=now,
+        status="pending" if pushed else "sent",
+        next_try_at=now,
+        sent_at=None if pushed else now,
+    )
+
+
+def outgoing_records(rows: Iterable[OutgoingRow]) -> list[Outgoing]:
+    """Rows of the outbox as the domain knows them."""
+    return [
+        Outgoing(
+            id=row.id or 0,
+            conversation=row.conversation,
+            turn=row.turn_id,
+            author=row.author,
+            text=row.text,
+            lang=row.lang,
+            buttons=tuple(Button(**button) for button in row.buttons),
+            created_at=row.created_at,
+            status=row.status,
+            attempts=row.attempts,
+            error=row.error,
+        )
+        for row in rows
+    ]
+
+
+class SqlOutbox(SqlAccess):
+    """Queues, claims and settles messages to customers."""
+
+    def add_outgoing(
+        self, conversation: str, reply: Reply, *, author: str, agent: int | None = None, key: str | None = None
+    ) -> int | None:
+        """Queues a message outside a turn.
+
+        Args:
+            conversation: to whom.
+            reply: what.
+            author: `bot`, `agent` or `system`.
+            agent: the agent who wrote it.
+            key: where given, a second message of the conversation with this key is not queued.
+
+        Returns:
+            Its id, or None where the key was used already.
+        """
+        now = self._clock.now()
+        with self._write() as session:
+            head = hold_conversation(session, conversation, now)
+            if key is not None and _key_used(session, conversation, key):
+                return None
+            after = last_turn(session, conversation)
+            row = queue_reply(conversation, reply, now, author=author, after_turn=after, agent=agent, key=key)
+            head.updated_at = now
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
+        """Claims due messages for `lease` seconds, at most one a conversation and in order within each.
+
+        Args:
+            channel: whose messages.
+            limit: how many at most.
+            lease: how long no other process gets them, in seconds.
+
+        Returns:
+            The claimed messages, the oldest first.
+        """
+        now = self._clock.now()
+        earlier = aliased(OutgoingRow)
+        waits_behind = (
+            select(earlier.id)
+            .where(
+                col(earlier.conversation) == col(OutgoingRow.conversation),
+                col(earlier.status) == "pending",
+                col(earlier.id) < col(OutgoingRow.id),
+            )
+            .exists()
+        )
+        due = (
+            select(OutgoingRow)
+            .where(
+                col(OutgoingRow.channel) == channel,
+                col(OutgoingRow.status) == "pending",
+                col(OutgoingRow.next_try_at) <= now,
+                or_(col(OutgoingRow.claimed_until).is_(None), col(OutgoingRow.claimed_until) <= now),
+                ~waits_behind,
+            )
+            .order_by(col(OutgoingRow.id))
+            .limit(limit)
+            # PostgreSQL: another claimer's rows are passed over, and rows it has just claimed fail this condition when
+            # they are checked again. SQLite ignores this: there the whole transaction is alone.
+            .with_for_update(skip_locked=True, of=OutgoingRow)
+        )
+        with self._write() as session:
+            rows = list(session.exec(due))
+            for row in rows:
+                row.claimed_until = now + timedelta(seconds=lease)
+            return outgoing_records(rows)
+
+    def mark_sent(self, outgoing: int, external_id: str | None) -> None:
+        """Notes a delivery."""
+        now = self._clock.now()
+        with self._write() as session:
+            session.exec(
+                update(OutgoingRow)
+                .where(col(OutgoingRow.id) == outgoing, col(OutgoingRow.status) != "sent")
+                .values(
+                    status="sent",
+                    attempts=col(OutgoingRow.attempts) + 1,
+                    error="",
+                    sent_at=now,
+                    claimed_until=None,
+                    external_id=external_id,
+                )
+            )
+
+    def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
+        """Notes a failed delivery; `retry_at` None gives it up for good."""
+        with self._write() as session:
+            row = session.exec(
+                select(OutgoingRow)
+                .where(col(OutgoingRow.id) == outgoing, col(OutgoingRow.status) == "pending")
+                .with_for_update()
+            ).first()
+            if row is None:
+                return
+            row.attempts += 1
+            row.error = error
+            row.claimed_until = None
+            if retry_at is None:
+                row.status = "failed"
+            else:
+                row.next_try_at = retry_at
+
+    def outgoing_since(self, conversation: str, after: int) -> list[Outgoing]:
+        """Messages to a customer with an id above `after`, in order (web chat)."""
+        newer = (
+            select(OutgoingRow)
+            .where(col(OutgoingRow.conversation) == conversation, col(OutgoingRow.id) > after)
+            .order_by(col(OutgoingRow.id))
+        )
+        with self._read() as session:
+            return outgoing_records(session.exec(newer))
+
+
+def _key_used(session: Session, conversation: str, key: str) -> bool:
+    same = select(OutgoingRow.id).where(col(OutgoingRow.conversation) == conversation, col(OutgoingRow.key) == key)
+    return session.exec(same).first() is not None

@@ -1,0 +1,190 @@
+"""Turns as they are shown, corrected and learned from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sqlmodel import Session, col, select
+
+from bot.adapters.sql_engine import SqlAccess, insert_or_update
+from bot.adapters.sql_escalations import agent_names
+from bot.adapters.sql_outbox import outgoing_records
+from bot.adapters.sql_tables import AgentRow, CorrectionRow, FeedbackRow, MessageRow, OutgoingRow, TurnRow
+from bot.domain.records import Correction, LoggedUtterance, Outgoing, TurnView
+from bot.errors import InputError
+
+CORRECTABLE = frozenset({"intent", "emotion", "faq"})
+"""What of a turn can be corrected."""
+
+_PAGE = 500
+
+Told = tuple[TurnRow, MessageRow]
+
+
+class SqlReading(SqlAccess):
+    """Reads turns back, with what people said about them."""
+
+    def turns(self, conversation: str, limit: int = 200) -> list[TurnView]:
+        """The latest turns with all replies, agents' included, in order."""
+        latest = (
+            select(TurnRow, MessageRow)
+            .join(MessageRow, col(MessageRow.id) == col(TurnRow.message_id))
+            .where(col(TurnRow.conversation) == conversation)
+            .order_by(col(TurnRow.id).desc())
+            .limit(limit)
+        )
+        with self._read() as session:
+            return _views(session, list(session.exec(latest))[::-1])
+
+    def turn(self, turn_id: int) -> TurnView | None:
+        """One turn."""
+        one = (
+            select(TurnRow, MessageRow)
+            .join(MessageRow, col(MessageRow.id) == col(TurnRow.message_id))
+            .where(col(TurnRow.id) == turn_id)
+        )
+        with self._read() as session:
+            views = _views(session, list(session.exec(one)))
+            return views[0] if views else None
+
+    def add_correction(self, turn_id: int, field: str, value: str, agent: int) -> int:
+        """Stores what a part of a turn should have been; a later correction replaces the earlier.
+
+        Args:
+            turn_id: which turn.
+            field: `intent`, `emotion` or `faq`.
+            value: the right label or FAQ entry id.
+            agent: who says so.
+
+        Returns:
+            The correction's id.
+
+        Raises:
+            InputError: the turn, the field or the agent is unknown.
+        """
+        if field not in CORRECTABLE:
+            raise InputError(f"a correction is of one of {sorted(CORRECTABLE)}, got {field!r}")
+        with self._write() as session:
+            _require_turn(session, turn_id)
+            if session.get(AgentRow, agent) is None:
+                raise InputError(f"there is no agent {agent}; corrections are made by an agent who exists")
+            row = CorrectionRow(turn_id=turn_id, field=field, value=value, agent_id=agent, at=self._clock.now())
+            insert_or_update(session, row, key=("turn_id", "field"), update=("value", "agent_id", "at"))
+            own = (col(CorrectionRow.turn_id) == turn_id, col(CorrectionRow.field) == field)
+            return session.exec(select(CorrectionRow).where(*own)).one().id or 0
+
+    def corrections(self, turn_id: int) -> list[Correction]:
+        """The corrections of a turn that hold."""
+        with self._read() as session:
+            rows = session.exec(
+                select(CorrectionRow).where(col(CorrectionRow.turn_id) == turn_id).order_by(col(CorrectionRow.field))
+            ).all()
+            names = agent_names(session, {row.agent_id for row in rows})
+            return [Correction(row.turn_id, row.field, row.value, names[row.agent_id], row.at) for row in rows]
+
+    def add_feedback(self, turn_id: int, value: int) -> None:
+        """Stores a customer's verdict on a turn; a later one replaces the earlier.
+
+        Args:
+            turn_id: which turn.
+            value: +1 or -1.
+
+        Raises:
+            InputError: the turn is unknown or the value is another one.
+        """
+        if value not in {1, -1}:
+            raise InputError(f"feedback is +1 or -1, got {value}")
+        with self._write() as session:
+            _require_turn(session, turn_id)
+            row = FeedbackRow(turn_id=turn_id, value=value, at=self._clock.now())
+            insert_or_update(session, row, key=("turn_id",), update=("value", "at"))
+
+    def logged_utterances(self) -> Iterator[LoggedUtterance]:
+        """Every turn with its corrections and feedback, oldest first, for retraining.
+
+        Turns are read a page at a time, so that neither memory nor a connection is held while they are used.
+
+        Yields:
+            One utterance a turn.
+        """
+        last = 0
+        while page := self._utterances_after(last):
+            yield from page
+            last = page[-1].turn
+
+    def _utterances_after(self, turn_id: int) -> list[LoggedUtterance]:
+        following = (
+            select(TurnRow, MessageRow)
+            .join(MessageRow, col(MessageRow.id) == col(TurnRow.message_id))
+            .where(col(TurnRow.id) > turn_id)
+            .order_by(col(TurnRow.id))
+            .limit(_PAGE)
+        )
+        with self._read() as session:
+            told = list(session.exec(following))
+            ids = [turn.id or 0 for turn, _ in told]
+            corrected, verdicts = _corrections(session, ids), _verdicts(session, ids)
+            return [
+                LoggedUtterance(
+                    turn=turn.id or 0,
+                    text=message.text,
+                    lang=turn.lang,
+                    intent=turn.intent,
+                    emotion=turn.emotion,
+                    decision=turn.decision,
+                    faq=turn.faq,
+                    corrections=corrected.get(turn.id or 0, {}),
+                    feedback=verdicts.get(turn.id or 0, 0),
+                    kind=message.kind,
+                )
+                for turn, message in told
+            ]
+
+
+def _require_turn(session: Session, turn_id: int) -> None:
+    if session.get(TurnRow, turn_id) is None:
+        raise InputError(f"there is no turn {turn_id}; it may have been erased with its customer")
+
+
+def _views(session: Session, told: list[Told]) -> list[TurnView]:
+    ids = [turn.id or 0 for turn, _ in told]
+    replies, corrected, verdicts = _replies(session, ids), _corrections(session, ids), _verdicts(session, ids)
+    return [
+        TurnView(
+            id=turn.id or 0,
+            conversation=turn.conversation,
+            message_id=message.external_id,
+            at=message.at,
+            text=message.text,
+            kind=message.kind,
+            document=turn.document,
+            replies=tuple(replies.get(turn.id or 0, ())),
+            corrections=corrected.get(turn.id or 0, {}),
+            feedback=verdicts.get(turn.id or 0, 0),
+        )
+        for turn, message in told
+    ]
+
+
+def _replies(session: Session, turns: list[int]) -> dict[int, list[Outgoing]]:
+    rows = session.exec(
+        select(OutgoingRow).where(col(OutgoingRow.after_turn_id).in_(turns)).order_by(col(OutgoingRow.id))
+    ).all()
+    grouped: dict[int, list[Outgoing]] = defaultdict(list)
+    for row, record in zip(rows, outgoing_records(rows), strict=True):
+        grouped[row.after_turn_id or 0].append(record)
+    return grouped
+
+
+def _corrections(session: Session, turns: list[int]) -> dict[int, dict[str, str]]:
+    grouped: dict[int, dict[str, str]] = defaultdict(dict)
+    rows = select(CorrectionRow).where(col(CorrectionRow.turn_id).in_(turns)).order_by(col(CorrectionRow.field))
+    for row in session.exec(rows):
+        grouped[row.turn_id][row.field] = row.value
+    return grouped
+
+
+def _verdicts(session: Session, turns: list[int]) -> dict[int, int]:
+    rows = session.exec(select(FeedbackRow).where(col(FeedbackRow.turn_id).in_(turns)))
+    return {row.turn_id: row.value for row in rows}

@@ -1,0 +1,178 @@
+"""Messages on their way in, and the one transaction that answers each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from bot.adapters.sql_conversations import hold_conversation, keep_state
+from bot.adapters.sql_engine import SqlAccess, insert_once
+from bot.adapters.sql_escalations import open_live_escalation
+from bot.adapters.sql_outbox import queue_reply
+from bot.adapters.sql_tables import MessageRow, TurnRow
+from bot.domain.messages import ContentKind, IncomingMessage
+from bot.domain.records import TurnRecord
+from bot.errors import InputError
+
+LONGEST_ID = 512
+"""The longest id of a message or a conversation, in bytes; PostgreSQL cannot index much longer ones."""
+
+
+class SqlTurns(SqlAccess):
+    """Takes messages in and stores their turns."""
+
+    def accept(self, message: IncomingMessage) -> bool:
+        """Stores an incoming message.
+
+        Args:
+            message: what came.
+
+        Returns:
+            False where this id of this conversation is stored already.
+
+        Raises:
+            InputError: the id of the message or of its conversation is empty or too long.
+        """
+        for what, value in (("message", message.id), ("conversation", message.conversation)):
+            size = len(value.encode(errors="replace"))
+            if not 1 <= size <= LONGEST_ID:
+                raise InputError(f"the id of a {what} has 1 to {LONGEST_ID} bytes, got {size}; send another id")
+        now = self._clock.now()
+        with self._write() as session:
+            head = hold_conversation(session, message.conversation, now)
+            if not insert_once(session, _message_row(message)):
+                return False
+            head.lang = head.lang or message.lang or ""
+            head.customer = message.customer or head.customer
+            head.updated_at = now
+            return True
+
+    def pending_conversations(self, limit: int = 100) -> list[str]:
+        """Conversations with messages that wait for a turn, the longest waiting first."""
+        waiting = (
+            select(MessageRow.conversation)
+            .where(col(MessageRow.answered).is_(False))
+            .group_by(col(MessageRow.conversation))
+            .order_by(func.min(MessageRow.id))
+            .limit(limit)
+        )
+        with self._read() as session:
+            return list(session.exec(waiting))
+
+    def next_pending(self, conversation: str) -> IncomingMessage | None:
+        """The oldest message of a conversation that waits for its turn."""
+        oldest = (
+            select(MessageRow)
+            .where(col(MessageRow.conversation) == conversation, col(MessageRow.answered).is_(False))
+            .order_by(col(MessageRow.id))
+            .limit(1)
+        )
+        with self._read() as session:
+            row = session.exec(oldest).first()
+            return None if row is None else _incoming(row)
+
+    def record_turn(self, turn: TurnRecord) -> int:
+        """Stores a turn whole: marks the message answered, keeps trace, replies (outbox), state and any escalation.
+
+        Args:
+            turn: what happened.
+
+        Returns:
+            The turn's id. Where the message had a turn already, nothing is stored and that turn's id is returned.
+        """
+        now = self._clock.now()
+        conversation = turn.message.conversation
+        with self._write() as session:
+            head = hold_conversation(session, conversation, now)
+            message, message_id = _stored_message(session, turn.message)
+            earlier = session.exec(select(TurnRow.id).where(col(TurnRow.message_id) == message_id)).first()
+            if earlier is not None:
+                return earlier
+            message.answered = True
+            row = _turn_row(turn, message_id)
+            session.add(row)
+            session.flush()
+            turn_id = row.id or 0
+            for reply in turn.replies:
+                session.add(queue_reply(conversation, reply, now, author="bot", after_turn=turn_id, turn=turn_id))
+                session.flush()
+            keep_state(head, turn.state, now)
+            if turn.escalate is not None:
+                open_live_escalation(session, conversation, turn_id, turn.escalate, now)
+            return turn_id
+
+    def answer_document(self, conversation: str, message_id: str) -> dict[str, Any] | None:
+        """The document of the turn that answered a message, or None while there is none."""
+        answer = (
+            select(TurnRow.document)
+            .join(MessageRow, col(MessageRow.id) == col(TurnRow.message_id))
+            .where(col(MessageRow.conversation) == conversation, col(MessageRow.external_id) == message_id)
+        )
+        with self._read() as session:
+            document = session.exec(answer).first()
+            return None if document is None else dict(document)
+
+
+def _message_row(message: IncomingMessage) -> MessageRow:
+    return MessageRow(
+        conversation=message.conversation,
+        external_id=message.id,
+        text=message.text,
+        kind=message.kind.value,
+        lang=message.lang,
+        customer=message.customer,
+        at=message.at,
+    )
+
+
+def _incoming(row: MessageRow) -> IncomingMessage:
+    return IncomingMessage(
+        id=row.external_id,
+        conversation=row.conversation,
+        text=row.text,
+        at=row.at,
+        kind=ContentKind(row.kind),
+        lang=row.lang,
+        customer=row.customer,
+    )
+
+
+def _stored_message(session: Session, message: IncomingMessage) -> tuple[MessageRow, int]:
+    insert_once(session, _message_row(message))
+    row = session.exec(
+        select(MessageRow).where(
+            col(MessageRow.conversation) == message.conversation, col(MessageRow.external_id) == message.id
+        )
+    ).one()
+    return row, row.id or 0
+
+
+def _turn_row(turn: TurnRecord, message_id: int) -> TurnRow:
+    decision = turn.document.get("decision") or {}
+    understanding = turn.document.get("understanding") or {}
+    intent = understanding.get("intent") or {}
+    emotion = understanding.get("emotion") or {}
+    return TurnRow(
+        conversation=turn.message.conversation,
+        message_id=message_id,
+        at=turn.at,
+        document=turn.document,
+        lang=understanding.get("lang") or turn.message.lang or turn.state.lang,
+        intent=intent.get("label") or "",
+        intent_confidence=intent.get("confidence"),
+        emotion=emotion.get("label") or "",
+        oos=understanding.get("oos"),
+        decision=decision.get("kind") or "",
+        faq=_answering_entry(turn.document),
+        release=turn.document.get("release") or "",
+    )
+
+
+def _answering_entry(document: dict[str, Any]) -> str:
+    decision = document.get("decision") or {}
+    hits = document.get("hits") or []
+    if decision.get("faq") or decision.get("kind") != "faq" or not hits:
+        return str(decision.get("faq") or "")
+    return str(hits[0].get("id") or "")

@@ -1,0 +1,394 @@
+"""The only place that builds real objects from settings."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI, Header, Request, Response
+
+from bot.adapters.embedded_redis import EmbeddedRedis, open_embedded
+from bot.adapters.redis_state import RedisState
+from bot.adapters.sql_log import SqlLog, open_log
+from bot.api import create_app
+from bot.bot_files import BotFiles, load_bot_files
+from bot.channels import web_chat
+from bot.channels.telegram import TelegramChannel
+from bot.console import pages
+from bot.domain.messages import IncomingMessage, Reply
+from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
+from bot.handover import Desk
+from bot.intake import MessageIntake
+from bot.pipeline import Engine, Pipeline
+from bot.settings import Settings, kept_key
+from nlu.releases import ReleaseStore
+from nlu.runtime import TorchUnderstander
+from retrieval.index import FaqIndex
+
+log_line = structlog.get_logger(__name__)
+
+VERSION = importlib.metadata.version("frontdesk")
+_WATCH_SECONDS = 1.0
+
+
+class SystemClock:
+    """The port `Clock` by the machine's clock."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        return datetime.now(UTC)
+
+
+def load_engine(folder: Path, threads: int = 0) -> Engine:
+    """Loads a release for answering.
+
+    Args:
+        folder: a verified release.
+        threads: CPU threads; 0 for torch's choice.
+
+    Returns:
+        The engine, warmed up.
+
+    Raises:
+        ReleaseError: a part of it cannot be loaded.
+    """
+    understander = TorchUnderstander(folder, threads)
+    try:
+        index = FaqIndex.load(folder)
+    except FaqError as error:
+        raise ReleaseError(
+            f"{folder}: the FAQ index cannot be loaded: {error}. Train or restore the release."
+        ) from error
+    for text in ("hello", "你好，我的订单到哪里了？", "Where is my order? " * 8):
+        understander.understand([text])
+    entries = {entry.id: entry for entry in index.entries}
+    return Engine(understander, index, entries, understander.manifest.heads)
+
+
+class LiveEngine:
+    """The engine in force; follows `current` of the release store, so that a promotion needs no restart.
+
+    Args:
+        store: the release store.
+        threads: CPU threads for reading.
+    """
+
+    def __init__(self, store: ReleaseStore, threads: int = 0) -> None:
+        self._store = store
+        self._threads = threads
+        self._engine: Engine | None = None
+        self._seen: str | None = None
+        self._stop = threading.Event()
+        self._watch = threading.Thread(target=self._follow, name="release-watch", daemon=True)
+
+    def __call__(self) -> Engine:
+        """The engine in force.
+
+        Raises:
+            UnavailableError: no release can be loaded.
+        """
+        if self._engine is None:
+            raise UnavailableError(
+                "No release is ready. Train one with `make run` or `frontdesk train`, then promote it."
+            )
+        return self._engine
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an engine."""
+        return self._engine is not None
+
+    def start(self) -> None:
+        """Loads the current release, then follows changes."""
+        self.refresh()
+        self._watch.start()
+
+    def stop(self) -> None:
+        """Ends following."""
+        self._stop.set()
+        if self._watch.is_alive():
+            self._watch.join(timeout=5)
+
+    def refresh(self) -> None:
+        """Swaps to the current release if it is another; a bad one is refused and the one in force stays."""
+        wanted = self._store.current()
+        if wanted == self._seen and self._engine is not None:
+            return
+        try:
+            name, warning = self._store.open_current()
+            if self._engine is None or name != self._engine.understander.release:
+                self._engine = load_engine(self._store.path(name), self._threads)
+                log_line.info("release_in_force", release=name)
+            if warning and wanted != self._seen:
+                log_line.warning("release_refused", release=wanted, reason=warning)
+        except FrontdeskError as error:
+            if wanted != self._seen:
+                log_line.warning("release_refused", release=wanted, reason=str(error))
+        self._seen = wanted
+
+    def _follow(self) -> None:
+        while not self._stop.wait(_WATCH_SECONDS):
+            self.refresh()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningKnowledge:
+    """The port `Knowledge` over the bot's files and the engine in force."""
+
+    files: BotFiles
+    engine: LiveEngine
+
+    def labels(self, head: str) -> list[str]:
+        """The labels of a head of the running release and the bot's files, sorted."""
+        known: set[str] = set()
+        if self.engine.ready:
+            known.update(self.engine().labels.get(head, ()))
+        if head == "intent":
+            known.update(self.files.rules.intents)
+        if head == "emotion":
+            known.update(self.files.rules.emotions)
+        return sorted(known)
+
+    def faq_entries(self) -> list[tuple[str, str]]:
+        """(id, question) of every FAQ entry of the running release."""
+        entries = self.engine().entries.values() if self.engine.ready else ()
+        return [(entry.id, entry.question) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a process works with.
+
+    Attributes:
+        settings: the settings in force.
+        files: the bot's own files.
+        clock: tells the time.
+        log: the durable truth.
+        state: live state.
+        store: the releases.
+        engine: the engine in force.
+        intake: takes messages.
+        desk: what agents do.
+        api_key: what callers of `/v1` show.
+        api_key_is_new: True where it was made just now.
+        secret_key: signs cookies.
+    """
+
+    settings: Settings
+    files: BotFiles
+    clock: SystemClock
+    log: SqlLog
+    state: RedisState
+    store: ReleaseStore
+    engine: LiveEngine
+    intake: MessageIntake
+    desk: Desk
+    api_key: str
+    api_key_is_new: bool
+    secret_key: str
+    embedded: EmbeddedRedis | None = None
+
+    def text(self, key: str, lang: str) -> str:
+        """A system text of the bot's templates."""
+        return self.files.book.render(key, lang, "", {}, 0).text
+
+    def apology(self, message: IncomingMessage) -> Reply:
+        """What a customer reads while a service is away."""
+        lang = message.lang if message.lang in self.files.rules.languages else None
+        chinese = any("\u4e00" <= character <= "\u9fff" for character in message.text)
+        spoken = lang or ("zh" if chinese else self.files.rules.default_language)
+        return Reply(self.text("unavailable", spoken), spoken)
+
+    def missing(self) -> list[str]:
+        """What is missing before messages can be answered."""
+        problems = [] if self.engine.ready else ["release"]
+        for name, service in (("redis", self.state), ("sql", self.log)):
+            try:
+                service.ping()
+            except UnavailableError:
+                problems.append(name)
+        return problems
+
+    def close(self) -> None:
+        """Lets go of everything, in the reverse order of building."""
+        self.intake.stop()
+        self.engine.stop()
+        self.state.close()
+        if self.embedded is not None:
+            self.embedded.close()
+        self.log.close()
+
+
+def release_store(settings: Settings) -> ReleaseStore:
+    """The release store of the data folder."""
+    return ReleaseStore(settings.data_dir / "releases")
+
+
+def open_services(settings: Settings) -> Services:
+    """Builds everything; nothing is started yet.
+
+    Args:
+        settings: the settings in force.
+
+    Returns:
+        The services.
+
+    Raises:
+        FrontdeskError: a file, Redis or SQL is not as needed; says which and what to do.
+    """
+    files = load_bot_files(settings.bot_dir)
+    clock = SystemClock()
+    log = open_log(settings.database, clock)
+    embedded = None
+    if settings.redis_url is not None:
+        state = RedisState(settings.redis_url.get_secret_value(), settings.state_ttl)
+    else:
+        embedded = open_embedded(settings.data_dir)
+        state = RedisState(embedded.url, settings.state_ttl)
+    try:
+        log.ping()
+        state.ping()
+    except UnavailableError:
+        state.close()
+        if embedded is not None:
+            embedded.close()
+        log.close()
+        raise
+    store = release_store(settings)
+    engine = LiveEngine(store, settings.threads)
+    pipeline = Pipeline(engine, log, state, files.rules, files.book, clock, settings.state_ttl)
+    api_key, is_new = _key(settings, "api_key")
+    secret_key, _ = _key(settings, "secret_key")
+    services: list[Services] = []
+    intake = MessageIntake(pipeline, log, state, lambda message: services[0].apology(message), settings.workers)
+    desk = Desk(
+        log=log,
+        state=state,
+        clock=clock,
+        texts=lambda key, lang: services[0].text(key, lang),
+        knowledge=RunningKnowledge(files, engine),
+    )
+    services.append(
+        Services(settings, files, clock, log, state, store, engine, intake, desk, api_key, is_new, secret_key, embedded)
+    )
+    return services[0]
+
+
+def build_telegram(services: Services) -> TelegramChannel | None:
+    """The Telegram channel, or None without a token."""
+    settings = services.settings
+    if settings.telegram_token is None:
+        return None
+    secret = settings.telegram_webhook_secret
+    return TelegramChannel(
+        token=settings.telegram_token.get_secret_value(),
+        api_url=settings.telegram_api_url,
+        intake=services.intake,
+        log=services.log,
+        outage_texts={lang: services.text("unavailable", lang) for lang in services.files.rules.languages},
+        mode=settings.telegram_mode,
+        webhook_url=settings.telegram_webhook_url or "",
+        webhook_secret=secret.get_secret_value() if secret else "",
+    )
+
+
+def build_app(services: Services) -> FastAPI:
+    """The whole web application: API, web chat, console, and Telegram beside it.
+
+    Args:
+        services: what it works with; started and stopped with the application.
+
+    Returns:
+        The application.
+    """
+    telegram = build_telegram(services)
+    app = create_app(
+        api_key=services.api_key,
+        intake=services.intake,
+        log=services.log,
+        clock=services.clock,
+        ready=services.missing,
+        apology=services.apology,
+        version=VERSION,
+        lifespan=_lifespan(services, telegram),
+    )
+    names: Mapping[str, str] = services.files.rules.names
+    bot_name = names.get(services.files.rules.default_language, "Frontdesk")
+    book = services.files.book
+    app.include_router(
+        web_chat.build_router(
+            intake=services.intake,
+            log=services.log,
+            state=services.state,
+            clock=services.clock,
+            secret_key=services.secret_key,
+            bot_name=bot_name,
+            greetings={lang: book.render("greeting", lang, "", {}, 0) for lang in services.files.rules.languages},
+        )
+    )
+    web_chat.mount_static(app)
+    knowledge = RunningKnowledge(services.files, services.engine)
+    app.include_router(
+        pages.build_router(
+            log=services.log,
+            state=services.state,
+            desk=services.desk,
+            knowledge=knowledge,
+            secret_key=services.secret_key,
+            bot_name=bot_name,
+        )
+    )
+    pages.mount_static(app)
+
+    @app.post("/telegram/webhook", include_in_schema=False)
+    async def telegram_webhook(
+        request: Request, x_telegram_bot_api_secret_token: str | None = Header(None)
+    ) -> Response:
+        if telegram is None:
+            return Response(status_code=404)
+        return Response(
+            status_code=await telegram.handle_webhook(await request.body(), x_telegram_bot_api_secret_token)
+        )
+
+    return app
+
+
+def _lifespan(services: Services, telegram: TelegramChannel | None) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(services.engine.start)
+        services.intake.start()
+        running = None
+        stop = asyncio.Event()
+        if telegram is not None:
+            running = asyncio.create_task(_run_telegram(telegram, stop))
+        yield
+        stop.set()
+        if running is not None:
+            await running
+        await asyncio.to_thread(services.close)
+
+    return lifespan
+
+
+async def _run_telegram(telegram: TelegramChannel, stop: asyncio.Event) -> None:
+    """Runs the channel; a token that is refused is said loudly while everything else goes on."""
+    try:
+        await telegram.run(stop)
+    except FrontdeskError as error:
+        log_line.error("telegram_stopped", error=str(error))
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def _key(settings: Settings, name: str) -> tuple[str, bool]:
+    given = getattr(settings, name)
+    return (given.get_secret_value(), False) if given is not None else kept_key(settings.data_dir, name)

@@ -1,0 +1,1 @@
+"""Channels turn their own updates into messages and deliver replies."""

@@ -1,0 +1,134 @@
+"""Takes updates in: stored first, acknowledged after; customers are told when nothing can be stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import telegram
+from telegram.error import TelegramError
+
+from bot.channels.telegram_typing import TypingIndicator
+from bot.channels.telegram_updates import chat_of, incoming
+from bot.domain.messages import IncomingMessage
+from bot.domain.ports import Intake
+from bot.errors import UnavailableError
+
+TRIES = 3
+"""How often a message is offered that intake fails on for a reason of its own, before it is passed over."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Receiver:
+    """Brings updates to intake, one at a time or several at once.
+
+    Args:
+        bot: the connected bot.
+        intake: where messages are stored.
+        outage_texts: what to tell a customer whose message cannot be stored now, by language.
+        typing: the notice that an answer is on its way.
+    """
+
+    def __init__(
+        self, bot: telegram.Bot, intake: Intake, outage_texts: Mapping[str, str], typing: TypingIndicator
+    ) -> None:
+        self._bot = bot
+        self._intake = intake
+        self._outage_texts = outage_texts
+        self._typing = typing
+        self._told: set[int] = set()
+        self._down = False
+        self._failures: Counter[int] = Counter()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def take(self, update: telegram.Update) -> bool:
+        """Stores what an update brings.
+
+        Args:
+            update: any update; what is none of a customer's words is passed over.
+
+        Returns:
+            False where it could not be stored and must be offered again.
+        """
+        if update.callback_query:
+            self._run_aside(self._stop_spinner(update.callback_query))
+        message = incoming(update, datetime.now(UTC))
+        chat = chat_of(message.conversation) if message else None
+        if message is None or chat is None:
+            return True
+        # The answer may leave before the store's thread has told this one, so the notice must begin earlier.
+        if not self._down:
+            self._typing.begin(chat)
+        try:
+            new = await asyncio.to_thread(self._intake.accept, message)
+        except UnavailableError as error:
+            self._note_outage(error)
+            await self._typing.end(chat)
+            return False
+        except Exception as error:  # noqa: BLE001
+            await self._typing.end(chat)
+            return self._passes_over(update, error)
+        self._note_recovery()
+        if not new:
+            await self._typing.end(chat)
+        return True
+
+    async def apologise(self, updates: Iterable[telegram.Update]) -> None:
+        """Tells the customers behind updates, once an outage, that their messages wait in safety."""
+        for update in updates:
+            message = incoming(update, datetime.now(UTC))
+            chat = chat_of(message.conversation) if message else None
+            if message is None or chat is None or chat in self._told:
+                continue
+            self._told.add(chat)
+            try:
+                await self._bot.send_message(chat, self._apology(message))
+            except TelegramError as error:
+                _log.warning("telegram_apology_not_sent", chat=chat, error=error.message)
+
+    async def close(self) -> None:
+        """Ends what still runs aside."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    def _apology(self, message: IncomingMessage) -> str:
+        """All languages, the customer's first: which one they write in is stored where nothing can be read now."""
+        by_preference = sorted(self._outage_texts, key=lambda lang: lang != message.lang)
+        return "\n\n".join(self._outage_texts[lang] for lang in by_preference)
+
+    def _note_outage(self, error: UnavailableError) -> None:
+        if not self._down:
+            _log.error("telegram_intake_away", error=str(error))
+        self._down = True
+
+    def _note_recovery(self) -> None:
+        if self._down:
+            _log.info("telegram_intake_back", customers_told=len(self._told))
+        self._down = False
+        self._told.clear()
+
+    def _passes_over(self, update: telegram.Update, error: Exception) -> bool:
+        """Whether a message that intake cannot digest has held up the others long enough."""
+        self._failures[update.update_id] += 1
+        given_up = self._failures[update.update_id] >= TRIES
+        _log.error("telegram_update_failed", update=update.update_id, given_up=given_up, exc_info=error)
+        if given_up:
+            del self._failures[update.update_id]
+        return given_up
+
+    async def _stop_spinner(self, query: telegram.CallbackQuery) -> None:
+        try:
+            await query.answer()
+        except TelegramError as error:
+            _log.debug("telegram_spinner_not_stopped", error=error.message)
+
+    def _run_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

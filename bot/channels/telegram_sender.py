@@ -1,0 +1,185 @@
+"""Delivers the outbox to Telegram.
+
+Delivery is at least once. A message is marked as sent after Telegram took it; where the connection breaks between
+Telegram taking it and saying so, nobody can tell whether it arrived, and it is sent again: a customer may then see a
+reply twice, but never misses one. Parts of a long message that Telegram confirmed are not repeated by this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+import telegram
+from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter, TelegramError
+
+from bot.channels.telegram_keyboard import keyboard
+from bot.channels.telegram_text import split_text
+from bot.channels.telegram_timing import Timing, growing_delay, pause
+from bot.channels.telegram_typing import TypingIndicator
+from bot.channels.telegram_updates import CHANNEL, chat_of
+from bot.domain.ports import ConversationLog
+from bot.domain.records import Outgoing
+from bot.errors import DeliveryError, UnavailableError
+
+CONCURRENT = 16
+"""How many chats are served at once; one that hangs holds up no other."""
+
+_log = structlog.get_logger(__name__)
+
+
+def delivery_error(error: TelegramError, attempts: int, timing: Timing) -> DeliveryError:
+    """What a refusal of Telegram means for a message.
+
+    Args:
+        error: the refusal.
+        attempts: how often delivery was tried before.
+        timing: how fast the delay grows.
+
+    Returns:
+        A permanent error where no later try can succeed, else one with the seconds to wait.
+    """
+    reason = f"{type(error).__name__}: {error.message}"
+    if isinstance(error, RetryAfter):
+        wait = error.retry_after
+        return DeliveryError(reason, retry_after=wait.total_seconds() if isinstance(wait, timedelta) else float(wait))
+    if isinstance(error, Forbidden | BadRequest | ChatMigrated):
+        return DeliveryError(reason, permanent=True)
+    return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
+
+
+class OutboxSender:
+    """Claims due messages and sends them, many chats at once, each chat in order.
+
+    Args:
+        bot: the connected bot.
+        log: the outbox.
+        typing: the notice that a reply replaces.
+        timing: waiting times.
+    """
+
+    def __init__(self, bot: telegram.Bot, log: ConversationLog, typing: TypingIndicator, timing: Timing) -> None:
+        self._bot = bot
+        self._outbox = log
+        self._typing = typing
+        self._timing = timing
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._taken: dict[int, list[int]] = {}
+
+    def notify(self) -> None:
+        """Says, from any thread, that something may be due now."""
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Delivers until `stop` is set, then finishes what is under way."""
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        failures = 0
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                try:
+                    claimed = await self._claim()
+                except Exception as error:  # noqa: BLE001
+                    if not failures:
+                        expected = isinstance(error, UnavailableError)
+                        _log.error("telegram_outbox_away", error=str(error), exc_info=None if expected else error)
+                    await pause(stop, growing_delay(failures, self._timing.first_retry, self._timing.longest_outage))
+                    failures += 1
+                    continue
+                failures = 0
+                for outgoing in claimed:
+                    self._start(outgoing)
+                if not claimed:
+                    await self._sleep(stop)
+        finally:
+            self._loop = None
+            await self._finish()
+
+    async def _claim(self) -> list[Outgoing]:
+        free = CONCURRENT - len(self._deliveries)
+        if free <= 0:
+            return []
+        return await asyncio.to_thread(self._outbox.claim_outgoing, CHANNEL, free, self._timing.lease)
+
+    async def _sleep(self, stop: asyncio.Event) -> None:
+        waits = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())}
+        await asyncio.wait(waits, timeout=self._timing.outbox, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _finish(self) -> None:
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=self._timing.grace)
+        for delivery in self._deliveries:
+            delivery.cancel()
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
+
+    def _start(self, outgoing: Outgoing) -> None:
+        delivery = asyncio.create_task(self._deliver(outgoing))
+        self._deliveries.add(delivery)
+        delivery.add_done_callback(self._ended)
+
+    def _ended(self, delivery: asyncio.Task[None]) -> None:
+        self._deliveries.discard(delivery)
+        self._wake.set()
+        if not delivery.cancelled() and (error := delivery.exception()):
+            _log.error("telegram_delivery_broke", exc_info=error)
+
+    async def _deliver(self, outgoing: Outgoing) -> None:
+        try:
+            try:
+                # Past its lease the message may be another process's, and would be sent twice.
+                async with asyncio.timeout(self._timing.lease * 0.9):
+                    await self._send(outgoing)
+            except TimeoutError:
+                wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
+                raise DeliveryError("Telegram did not take the message in time", retry_after=wait) from None
+            await asyncio.to_thread(self._outbox.mark_sent, outgoing.id, str(self._taken[outgoing.id][-1]))
+            del self._taken[outgoing.id]
+        except DeliveryError as error:
+            await self._settle(outgoing, error)
+        except UnavailableError as error:
+            # Claimed again after its lease, it is only marked: its parts are known to have arrived.
+            _log.error("telegram_delivery_not_noted", outgoing=outgoing.id, error=str(error))
+
+    async def _send(self, outgoing: Outgoing) -> None:
+        chat = chat_of(outgoing.conversation)
+        parts = split_text(outgoing.text.encode("utf-8", "replace").decode())
+        if chat is None:
+            raise DeliveryError(f"{outgoing.conversation!r} names no Telegram chat", permanent=True)
+        if not parts:
+            raise DeliveryError("the text has nothing to see, and Telegram takes no empty message", permanent=True)
+        await self._typing.end(chat)
+        taken = self._taken.setdefault(outgoing.id, [])
+        try:
+            for part in parts[len(taken) :]:
+                last = len(taken) == len(parts) - 1
+                message = await self._bot.send_message(
+                    chat, part, reply_markup=keyboard(outgoing.buttons) if last else None
+                )
+                taken.append(message.message_id)
+        except TelegramError as error:
+            raise delivery_error(error, outgoing.attempts, self._timing) from error
+
+    async def _settle(self, outgoing: Outgoing, error: DeliveryError) -> None:
+        retry_at = None if error.permanent else datetime.now(UTC) + timedelta(seconds=error.retry_after or 0)
+        _log.warning(
+            "telegram_delivery_failed",
+            outgoing=outgoing.id,
+            conversation=outgoing.conversation,
+            error=str(error),
+            retry_at=retry_at.isoformat() if retry_at else None,
+        )
+        if error.permanent:
+            self._taken.pop(outgoing.id, None)
+        try:
+            await asyncio.to_thread(self._outbox.mark_failed, outgoing.id, str(error), retry_at)
+        except UnavailableError as away:
+            _log.error("telegram_failure_not_noted", outgoing=outgoing.id, error=str(away))

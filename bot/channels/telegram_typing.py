@@ -1,0 +1,73 @@
+"""Shows "typing…" while a customer waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+import telegram
+from telegram.constants import ChatAction
+from telegram.error import TelegramError
+
+ROUNDS = 2
+"""How often it is shown for one message: an answer that takes longer is a person's, who may be hours away."""
+
+LONGEST_WAIT = 1.0
+"""Seconds an answer waits for a notice under way, which would otherwise show below it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class TypingIndicator:
+    """Keeps a notice alive for each chat that waits.
+
+    Args:
+        bot: the connected bot.
+        every: seconds after which Telegram has forgotten a notice.
+    """
+
+    def __init__(self, bot: telegram.Bot, every: float) -> None:
+        self._bot = bot
+        self._every = every
+        self._waiting: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
+
+    def begin(self, chat: int) -> None:
+        """Shows the notice, unless this chat sees one already."""
+        if chat in self._waiting:
+            return
+        answered = asyncio.Event()
+        task = asyncio.create_task(self._show(chat, answered))
+        self._waiting[chat] = (task, answered)
+        task.add_done_callback(lambda _: self._forget(chat, task))
+
+    async def end(self, chat: int) -> None:
+        """Ends the notice; returns when none is under way any more."""
+        if chat not in self._waiting:
+            return
+        task, answered = self._waiting[chat]
+        answered.set()
+        await asyncio.wait({task}, timeout=LONGEST_WAIT)
+
+    async def close(self) -> None:
+        """Ends all notices."""
+        tasks = [task for task, _ in self._waiting.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _show(self, chat: int, answered: asyncio.Event) -> None:
+        for _ in range(ROUNDS):
+            try:
+                await self._bot.send_chat_action(chat, ChatAction.TYPING)
+            except TelegramError as error:
+                _log.debug("telegram_typing_not_shown", chat=chat, error=error.message)
+                return
+            try:
+                await asyncio.wait_for(answered.wait(), self._every)
+            except TimeoutError:
+                continue
+            return
+
+    def _forget(self, chat: int, task: asyncio.Task[None]) -> None:
+        if chat in self._waiting and self._waiting[chat][0] is task:
+            del self._waiting[chat]

@@ -1,0 +1,63 @@
+"""The command's root: its sub-commands, and how errors reach the person at the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+import typer
+
+from bot.cli import ask, console, customers, doctor, learn, releases, serve
+from bot.cli.output import fail
+from bot.errors import FaqError, FrontdeskError
+
+app = typer.Typer(
+    name="frontdesk",
+    help="A self-hosted customer-service bot for Chinese and English.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (serve, ask, learn, releases, console, customers, doctor):
+    module.add_commands(app)
+
+
+def main() -> None:
+    """Runs the command; errors that a person can mend end in one clear line and exit code 2."""
+    _set_up_logging()
+    try:
+        app(standalone_mode=True)
+    except (FrontdeskError, FaqError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped.\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _set_up_logging() -> None:
+    """Logs go to stderr, so that stdout carries answers alone; libraries speak up only when something is wrong."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""`frontdesk ask` and `frontdesk search`."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.adapters.memory import MemoryState
+from bot.adapters.sql_log import open_log
+from bot.bootstrap import SystemClock, load_engine, open_services
+from bot.bot_files import load_bot_files
+from bot.cli.learn import AsJson, release_folder
+from bot.cli.output import print_json, print_line
+from bot.domain.messages import IncomingMessage
+from bot.pipeline import Pipeline
+from bot.settings import Settings, read_settings
+
+Release = Annotated[str, typer.Option("--release", help="A release's folder or name.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    app.command()(ask)
+    app.command()(search)
+
+
+def ask(
+    text: Annotated[str, typer.Argument(help="What the customer writes.")],
+    release: Release = "current",
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", help="Go on with a logged conversation; needs Redis and SQL.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send one message through the whole pipeline and show the reply."""
+    settings = read_settings()
+    document = _ask_logged(settings, text, conversation) if conversation else _ask_once(settings, text, release)
+    if as_json:
+        print_json(document)
+        return
+    for reply in document["replies"]:
+        print_line(reply["text"])
+        for button in reply["buttons"]:
+            print_line(f"  [{button['label']}]")
+    print_line(f"— {document['decision']['kind']}: {document['decision']['reason']}")
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="The question.")],
+    release: Release = "current",
+    top: Annotated[int, typer.Option("--top", min=1, max=100, help="How many entries at most.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Search the FAQ of a release."""
+    engine = load_engine(release_folder(read_settings(), release))
+    reading = engine.understander.understand([text])[0]
+    hits = engine.search.search(reading.vector, top=top, lang=reading.lang or None)
+    if as_json:
+        print_json(
+            [
+                {**asdict(hit.entry), "matched": hit.matched, "similarity": hit.similarity, "score": hit.score}
+                for hit in hits
+            ]
+        )
+        return
+    for hit in hits:
+        print_line(f"{hit.score:.2f}  {hit.entry.id}  {hit.entry.question}")
+
+
+def _ask_once(settings: Settings, text: str, release: str) -> dict[str, Any]:
+    """Answers in a conversation of its own that is forgotten afterwards; needs neither Redis nor SQL."""
+    files = load_bot_files(settings.bot_dir)
+    engine = load_engine(release_folder(settings, release))
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory() as folder:
+        log = open_log(f"sqlite:///{Path(folder) / 'ask.sqlite3'}", clock)
+        state = MemoryState(settings.state_ttl)
+        try:
+            message = IncomingMessage(uuid.uuid4().hex, "terminal:ask", text, clock.now())
+            log.accept(message)
+            return Pipeline(lambda: engine, log, state, files.rules, files.book, clock).handle(message)
+        finally:
+            state.close()
+            log.close()
+
+
+def _ask_logged(settings: Settings, text: str, conversation: str) -> dict[str, Any]:
+    services = open_services(settings)
+    try:
+        services.engine.refresh()
+        message = IncomingMessage(uuid.uuid4().hex, conversation, text, services.clock.now())
+        return services.intake.answer(message)
+    finally:
+        services.close()

@@ -1,0 +1,165 @@
+"""`frontdesk doctor`: checks everything Frontdesk leans on and says how to mend what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import httpx
+import typer
+
+from bot.adapters.embedded_redis import open_embedded
+from bot.adapters.redis_state import RedisState
+from bot.adapters.sql_log import open_log
+from bot.bootstrap import SystemClock, release_store
+from bot.bot_files import load_bot_files
+from bot.cli.learn import AsJson
+from bot.cli.output import print_json, print_line
+from bot.errors import FaqError, FrontdeskError, SettingsError
+from bot.settings import Settings, read_settings
+
+_NEEDED_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was checked.
+        ok: whether it is fine.
+        detail: what was found, or what is wrong and how to mend it.
+    """
+
+    check: str
+    ok: bool
+    detail: str
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command()(doctor)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check Redis, SQL, release, bot files, token, disk and port; ends with code 2 where something is wrong."""
+    settings = read_settings()
+    checks: dict[str, Callable[[Settings], str]] = {
+        "bot files": _bot_files,
+        "disk": _disk,
+        "redis": _redis,
+        "sql": _sql,
+        "release": _release,
+        "port": _port,
+        "telegram": _telegram,
+    }
+    findings = [_examine(name, check, settings) for name, check in checks.items()]
+    if as_json:
+        checked = [asdict(finding) for finding in findings]
+        print_json({"ok": all(f.ok for f in findings), "checks": checked, "settings": settings.effective()})
+    else:
+        for finding in findings:
+            print_line(f"{'ok  ' if finding.ok else 'BAD '} {finding.check}: {finding.detail}")
+        print_line("")
+        for name, value in settings.effective().items():
+            print_line(f"{name}={value}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(2)
+
+
+def _examine(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(name, True, check(settings))
+    except (FrontdeskError, FaqError) as error:
+        return Finding(name, False, str(error))
+
+
+def _bot_files(settings: Settings) -> str:
+    rules = load_bot_files(settings.bot_dir).rules
+    return f"{len(rules.intents)} intents in {', '.join(rules.languages)} from {settings.bot_dir}"
+
+
+def _disk(settings: Settings) -> str:
+    place = settings.data_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < _NEEDED_BYTES:
+        raise SettingsError(
+            f"{place}: only {free // 1_000_000:,} MB are free; training needs 2,000 MB. Free some space."
+        )
+    return f"{free // 1_000_000:,} MB free at {place}"
+
+
+def _redis(settings: Settings) -> str:
+    if settings.redis_url is None:
+        embedded = open_embedded(settings.data_dir)
+        try:
+            return f"embedded, answers at {embedded.url}"
+        finally:
+            embedded.close()
+    state = RedisState(settings.redis_url.get_secret_value(), settings.state_ttl)
+    try:
+        state.ping()
+    finally:
+        state.close()
+    return "answers"
+
+
+def _sql(settings: Settings) -> str:
+    log = open_log(settings.database, SystemClock())
+    try:
+        log.ping()
+    finally:
+        log.close()
+    return "answers, tables are up to date"
+
+
+def _release(settings: Settings) -> str:
+    name, warning = release_store(settings).open_current()
+    if warning:
+        raise SettingsError(warning)
+    return f"{name} is sound"
+
+
+def _port(settings: Settings) -> str:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if _is_frontdesk(settings):
+                return f"Frontdesk is running on {settings.host}:{settings.port}"
+            raise SettingsError(
+                f"FRONTDESK_PORT: {settings.host}:{settings.port} cannot be used ({error.strerror}). "
+                "Stop what uses it or set another port."
+            ) from error
+    return f"{settings.host}:{settings.port} is free"
+
+
+def _is_frontdesk(settings: Settings) -> bool:
+    try:
+        answer = httpx.get(f"http://{settings.host}:{settings.port}/healthz", timeout=2)
+        return answer.status_code == 200 and answer.json() == {"status": "ok"}
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+def _telegram(settings: Settings) -> str:
+    if settings.telegram_token is None:
+        return "off; set FRONTDESK_TELEGRAM_TOKEN to turn it on"
+    url = f"{settings.telegram_api_url}/bot{settings.telegram_token.get_secret_value()}/getMe"
+    try:
+        answer = httpx.get(url, timeout=10).json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise SettingsError(
+            f"FRONTDESK_TELEGRAM_API_URL: {settings.telegram_api_url} does not answer ({type(error).__name__}). "
+            "Check the network."
+        ) from error
+    if not answer.get("ok"):
+        raise SettingsError("FRONTDESK_TELEGRAM_TOKEN: Telegram refuses the token. Copy it again from @BotFather.")
+    return f"the token is @{answer['result'].get('username', '?')}'s"

@@ -1,0 +1,175 @@
+"""`frontdesk train`, `evaluate`, `batch` and `retrain`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.bootstrap import release_store
+from bot.cli.output import data_files, print_json, print_line, say, training_progress
+from bot.errors import InputError
+from bot.pipeline import understanding_document
+from bot.settings import Settings, read_settings
+from nlu.examples import read_examples
+from nlu.releases import verify
+from nlu.runtime import TorchUnderstander
+from retrieval.faq import read_faq, read_queries
+from retrieval.index import FaqIndex
+
+Examples = Annotated[list[Path], typer.Option("--examples", help="Example files, or folders of them; may be repeated.")]
+Faq = Annotated[list[Path] | None, typer.Option("--faq", help="FAQ files, or folders of them; may be repeated.")]
+Test = Annotated[list[Path] | None, typer.Option("--test", help="Frozen test examples, measured for the card.")]
+Queries = Annotated[Path | None, typer.Option("--faq-queries", help="Queries with the FAQ ids that answer them.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    app.command()(train)
+    app.command()(evaluate)
+    app.command()(batch)
+
+
+def train(
+    examples: Examples,
+    out: Annotated[Path, typer.Option("--out", help="The release's folder.")],
+    faq: Faq = None,
+    test: Test = None,
+    faq_queries: Queries = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A YAML file with training settings.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option("--encoder", help="A pretrained encoder by name, folder or hub id.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the examples at most.")] = None,
+) -> None:
+    """Train a release; its heads follow from the label fields of the examples."""
+    from training.config import read_config
+    from training.train import TrainingSet, train_release
+
+    settings = read_settings()
+    training_config = read_config(config, encoder=encoder, seed=seed, epochs=epochs, languages=settings.languages)
+    training_set = TrainingSet(
+        examples=read_examples(*data_files(examples)),
+        faq=read_faq(*data_files(faq)) if faq else (),
+        test=read_examples(*data_files(test), keep_duplicates=True) if test else (),
+        faq_queries=read_queries(faq_queries) if faq_queries else (),
+    )
+    with training_progress("Training") as report:
+        manifest = train_release(training_set, training_config, out, settings.data_dir, report=report)
+    say(f"Release {manifest.name} is in {out}. See {out / 'card.md'}.")
+
+
+def evaluate(
+    release: Annotated[str, typer.Argument(help="A release's folder or name, or `current`.")],
+    examples: Examples,
+    faq: Faq = None,
+    faq_queries: Queries = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a release on labelled data that it has not seen."""
+    from training.evaluate import evaluate as measure
+
+    settings = read_settings()
+    understander = TorchUnderstander(release_folder(settings, release))
+    test = read_examples(*data_files(examples), keep_duplicates=True)
+    queries = read_queries(faq_queries) if faq_queries else ()
+    index = None
+    if faq:
+        index = FaqIndex.build(read_faq(*data_files(faq)), understander.embed)
+    elif queries:
+        index = FaqIndex.load(release_folder(settings, release))
+    result = measure(understander, test, index, queries).to_json()
+    if as_json:
+        print_json(result)
+        return
+    print_line(f"texts: {result.pop('n')}")
+    result.pop("labels", None)
+    for part, figures in result.items():
+        print_figures(part, figures)
+
+
+def batch(
+    release: Annotated[str, typer.Option("--release", help="A release's folder or name, or `current`.")],
+    source: Annotated[Path, typer.Option("--in", help="A JSON lines file with a field `text`.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: each line with its understanding added.")],
+) -> None:
+    """Understand every line of a file."""
+    understander = TorchUnderstander(release_folder(read_settings(), release))
+    lines = _text_lines(source)
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            for start in range(0, len(lines), 64):
+                chunk = lines[start : start + 64]
+                readings = understander.understand([str(line["text"]) for line in chunk])
+                for line, reading in zip(chunk, readings, strict=True):
+                    document = {**line, "understanding": understanding_document(reading)}
+                    file.write(json.dumps(document, ensure_ascii=False) + "\n")
+        partial.replace(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}). Choose another --out.") from error
+    say(f"{len(lines)} texts understood, written to {out}.")
+
+
+def release_folder(settings: Settings, release: str) -> Path:
+    """The verified folder of a release.
+
+    Args:
+        settings: the settings in force.
+        release: a folder, a name in the release store, or `current`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: there is no such release.
+    """
+    folder = Path(release)
+    if release == "current":
+        name, warning = release_store(settings).open_current()
+        if warning:
+            say(warning)
+        return release_store(settings).path(name)
+    if not (folder / "manifest.json").is_file():
+        folder = release_store(settings).path(release)
+    if not (folder / "manifest.json").is_file():
+        raise InputError(f"{release}: is neither a release folder nor the name of one. See `frontdesk releases list`.")
+    verify(folder)
+    return folder
+
+
+def print_figures(name: str, figures: dict[str, Any]) -> None:
+    """Prints nested figures, a line each."""
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            print_figures(f"{name}.{key}", value)
+        else:
+            print_line(f"{name}.{key}: {value:.4f}" if isinstance(value, float) else f"{name}.{key}: {value}")
+
+
+def _text_lines(path: Path) -> list[dict[str, Any]]:
+    lines = []
+    try:
+        content = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8: {error}.") from error
+    for number, raw in enumerate(content.split("\n"), start=1):
+        if not raw.strip():
+            continue
+        try:
+            line = json.loads(raw)
+        except ValueError as error:
+            raise InputError(
+                f"{path}:{number}: is not JSON: {error}. Give one object with a field `text` a line."
+            ) from error
+        if not isinstance(line, dict) or not isinstance(line.get("text"), str):
+            raise InputError(
+                f"{path}:{number}: field text: expected a string. Give one object with a field `text` a line."
+            )
+        lines.append(line)
+    return lines

@@ -1,0 +1,157 @@
+"""`frontdesk run` and `frontdesk chat`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from bot.bootstrap import build_app, open_services, release_store
+from bot.cli.output import print_line, say
+from bot.domain.messages import IncomingMessage
+from bot.errors import SettingsError, UnavailableError
+from bot.settings import Settings, read_settings
+from nlu.releases import ReleaseStore, read_manifest, seal
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    app.command()(run)
+    app.command()(chat)
+
+
+def run() -> None:
+    """Serve everything: HTTP API, web chat, console, and Telegram with a token."""
+    settings = read_settings()
+    listener = _listen(settings.host, settings.port)
+    ensure_release(settings)
+    services = open_services(settings)
+    address = f"http://{settings.host}:{settings.port}"
+    say(f"Web chat  {address}/chat\nConsole   {address}/console\nAPI       {address}/v1 (OpenAPI at /openapi.json)")
+    if services.api_key_is_new:
+        say(f"API key   {services.api_key} (kept in {settings.data_dir / 'keys'})")
+    if settings.telegram_token is None:
+        say("Telegram  off; set FRONTDESK_TELEGRAM_TOKEN to turn it on")
+    scheduler = _start_scheduler(settings)
+    config = uvicorn.Config(
+        build_app(services), log_level="warning", access_log=False, proxy_headers=True, timeout_graceful_shutdown=10
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        if scheduler is not None:
+            scheduler.terminate()
+            scheduler.wait(timeout=30)
+
+
+def chat(
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", help="Go on with this conversation instead of a new one.")
+    ] = None,
+) -> None:
+    """Talk to the bot in the terminal; an empty line or Ctrl-D ends it."""
+    settings = read_settings()
+    ensure_release(settings)
+    services = open_services(settings)
+    services.engine.refresh()
+    name = conversation or f"terminal:{uuid.uuid4().hex[:8]}"
+    say(f"Conversation {name}. An empty line ends it.")
+    try:
+        while text := _prompt():
+            message = IncomingMessage(uuid.uuid4().hex, name, text, services.clock.now())
+            try:
+                replies = services.intake.answer(message)["replies"]
+            except UnavailableError as error:
+                say(f"{services.apology(message).text} ({error})")
+                continue
+            for reply in replies:
+                print_line(reply["text"])
+                for button in reply["buttons"]:
+                    print_line(f"  [{button['label']}]")
+            if not replies:
+                say("(A colleague holds this conversation.)")
+    finally:
+        services.close()
+
+
+def ensure_release(settings: Settings) -> None:
+    """Trains a first release where there is none, in a process of its own, so that its memory is given back.
+
+    Args:
+        settings: the settings in force.
+
+    Raises:
+        SettingsError: the training failed.
+    """
+    store = release_store(settings)
+    if store.current() is not None:
+        return
+    bot = settings.bot_dir
+    say("There is no release yet: training one from the bot's examples. This happens once.")
+    target = store.root / "first-release"
+    command = [sys.executable, "-m", "bot.cli.app", "train", "--examples", str(bot / "examples"), "--out", str(target)]
+    if (bot / "faq").is_dir():
+        command += ["--faq", str(bot / "faq")]
+    for option, file in (("--test", "test.jsonl"), ("--faq-queries", "faq_queries.jsonl"), ("--config", "train.yaml")):
+        if (bot / file).is_file():
+            command += [option, str(bot / file)]
+    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603
+        raise SettingsError(
+            f"FRONTDESK_BOT_DIR: no release could be trained from {bot}; the lines above say why. "
+            "Training goes on where it was when you start again."
+        )
+    adopt(store, target)
+
+
+def adopt(store: ReleaseStore, folder: Path) -> str:
+    """Moves a finished release folder into the store and makes it the current one.
+
+    Args:
+        store: the release store.
+        folder: a sealed release on the same disk.
+
+    Returns:
+        Its name.
+    """
+    name = read_manifest(folder).name
+    seal(folder, store.root / name)
+    store.promote(name)
+    shutil.rmtree(folder.parent / f".{folder.name}.work", ignore_errors=True)
+    return name
+
+
+def _prompt() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Takes the port before anything slow happens, so that a port in use is told at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"FRONTDESK_HOST, FRONTDESK_PORT: cannot listen on {host}:{port} ({error.strerror}). "
+            "Stop what uses the port or set another one."
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _start_scheduler(settings: Settings) -> subprocess.Popen[bytes] | None:
+    if settings.retrain_schedule is None:
+        return None
+    return subprocess.Popen([sys.executable, "-m", "bot.cli.app", "retrain", "--schedule"])

@@ -1,0 +1,115 @@
+"""The console: the queue of conversations and the audit trail, with the other pages put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+
+from bot.console.auth import Session, Sessions
+from bot.console.conversation import ConversationPage, add_conversation, add_correction
+from bot.console.login import Guard, add_login
+from bot.console.render import ConsoleRoute, Pages
+from bot.console.views import QueueRow, conversation_row, queue_row
+from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
+from bot.domain.records import TurnView
+from bot.handover import Desk
+from bot.web import PageFiles
+
+ROWS_SHOWN = 100
+
+Show = Literal["open", "held", "all"]
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serves the console's style sheets and scripts under /console/static."""
+    app.mount("/console/static", PageFiles(directory=Path(__file__).parent / "static"), name="console-static")
+
+
+def build_router(
+    *, log: ConversationLog, state: LiveState, desk: Desk, knowledge: Knowledge, secret_key: str, bot_name: str
+) -> APIRouter:
+    """Builds the console's routes.
+
+    Args:
+        log: the conversation log.
+        state: live state, for the login's rate limit.
+        desk: what agents do to conversations.
+        knowledge: the labels and FAQ entries to choose from.
+        secret_key: signs CSRF tokens.
+        bot_name: shown in the header.
+
+    Returns:
+        A router with everything under /console but the static files (see `mount_static`).
+    """
+    sessions = Sessions(log=log, state=state, clock=desk.clock, secret_key=secret_key)
+    guard = Guard(sessions)
+    pages = Pages(bot_name)
+    router = APIRouter(
+        prefix="/console", route_class=ConsoleRoute, include_in_schema=False, default_response_class=Response
+    )
+    add_login(router, sessions, guard, pages)
+    add_queue(router, log, desk.clock, guard, pages)
+    page = ConversationPage(log, knowledge, pages)
+    add_conversation(router, page, desk, guard)
+    add_correction(router, page, desk, log, guard)
+    add_audit(router, log, guard, pages)
+    return router
+
+
+def add_queue(router: APIRouter, log: ConversationLog, clock: Clock, guard: Guard, pages: Pages) -> None:
+    """Adds the queue: who waits, who is held, and all conversations.
+
+    Args:
+        router: takes the routes.
+        log: the conversation log.
+        clock: tells how long somebody waits.
+        guard: lets agents through.
+        pages: renders.
+    """
+
+    def rows(show: Show) -> list[QueueRow]:
+        now = clock.now()
+        if show == "all":
+            return [conversation_row(head, _last(log, head.id), now) for head in log.conversations(ROWS_SHOWN)]
+        waiting = log.escalations(show, ROWS_SHOWN)
+        return [queue_row(escalation, _last(log, escalation.conversation), now) for escalation in waiting]
+
+    def values(session: Session, show: Show) -> dict[str, Any]:
+        counts = {status: len(log.escalations(status, ROWS_SHOWN)) for status in ("open", "held")}
+        return {
+            "session": session,
+            "here": f"/console?show={show}",
+            "show": show,
+            "counts": counts,
+            "rows": rows(show),
+            "rows_shown": ROWS_SHOWN,
+        }
+
+    @router.get("")
+    def queue(request: Request, show: Show = "open", session: Session = Depends(guard.page)) -> Response:
+        return pages.render(request, "queue", **values(session, show))
+
+    @router.get("/queue/part")
+    def queue_part(request: Request, show: Show = "open", session: Session = Depends(guard.part)) -> Response:
+        return pages.part(request, "queue_part", **values(session, show))
+
+
+def add_audit(router: APIRouter, log: ConversationLog, guard: Guard, pages: Pages) -> None:
+    """Adds the audit trail, for admins.
+
+    Args:
+        router: takes the route.
+        log: the conversation log.
+        guard: lets admins through.
+        pages: renders.
+    """
+
+    @router.get("/audit")
+    def audit(request: Request, session: Session = Depends(guard.admin)) -> Response:
+        return pages.render(request, "audit", session=session, here="/console/audit", entries=log.audit_trail())
+
+
+def _last(log: ConversationLog, conversation: str) -> TurnView | None:
+    return next(iter(log.turns(conversation, 1)), None)

@@ -1,0 +1,1 @@
+"""Frozen domain types and ports; no input or output happens here."""

@@ -1,0 +1,57 @@
+"""What the policy can decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.domain.conversation import FormState
+
+
+class DecisionKind(StrEnum):
+    """The ways to answer."""
+
+    TEMPLATE = "template"
+    FAQ = "faq"
+    FORM = "form"
+    CLARIFY = "clarify"
+    HANDOVER = "handover"
+    SMALLTALK = "smalltalk"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How to answer one message, and why.
+
+    Attributes:
+        kind: the way to answer.
+        reason: one short sentence for the trace, in English.
+        intent: the intent acted upon, if any.
+        emotion: the believed emotion, if any.
+        template: the template to render, where one is rendered.
+        options: button values (`intent:<name>`, `faq:<id>`) that a clarifying question offers, the best first.
+        faq: the id of the FAQ entry that answers, if any.
+        form: the form to start or go on with, if any.
+        miss: True where the bot did not know an answer.
+        lang: the language to answer in.
+        lead: a template rendered before `template` in the same message, if any.
+        slots: what the templates may insert.
+        form_state: the form as it stands after this message, None where none is being filled.
+        escalate: why a human has to act, empty where none has to.
+    """
+
+    kind: DecisionKind
+    reason: str
+    intent: str = ""
+    emotion: str = ""
+    template: str = ""
+    options: tuple[str, ...] = ()
+    faq: str = ""
+    form: str = ""
+    miss: bool = False
+    lang: str = ""
+    lead: str = ""
+    slots: dict[str, str] = field(default_factory=dict)
+    form_state: FormState | None = None
+    escalate: str = ""

@@ -1,0 +1,79 @@
+"""What comes in and what goes out, free of any channel's own objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ContentKind(StrEnum):
+    """What a message is made of."""
+
+    TEXT = "text"
+    BUTTON = "button"
+    EDITED = "edited"
+    PHOTO = "photo"
+    STICKER = "sticker"
+    VOICE = "voice"
+    LOCATION = "location"
+    FILE = "file"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A customer's message.
+
+    Attributes:
+        id: unique within the conversation; the same id seen twice is one message.
+        conversation: `telegram:<chat id>`, `web:<visitor>`, or what a caller of the HTTP API chose.
+        text: what was written, the caption of a photo, or the value of a tapped button.
+        at: when it was received, with time zone.
+        kind: what it is made of.
+        lang: the language that the channel or the caller names, if any.
+        customer: a display name, if the channel gives one.
+    """
+
+    id: str
+    conversation: str
+    text: str
+    at: datetime
+    kind: ContentKind = ContentKind.TEXT
+    lang: str | None = None
+    customer: str | None = None
+
+    @property
+    def channel(self) -> str:
+        """The part of the conversation's id before the colon (`api` where there is none)."""
+        head, colon, _ = self.conversation.partition(":")
+        return head if colon else "api"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A quick reply under a message.
+
+    Attributes:
+        label: what the customer sees.
+        value: what comes back when it is tapped, at most 64 bytes (Telegram's limit); `intent:<name>`, `faq:<id>`,
+            `say:<text>`, `human:`, `yes:`, `no:`.
+    """
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One message to the customer, as plain text.
+
+    Attributes:
+        text: what it says; channels escape and split it.
+        lang: its language.
+        buttons: quick replies, in order.
+    """
+
+    text: str
+    lang: str
+    buttons: tuple[Button, ...] = ()

@@ -1,0 +1,266 @@
+"""What the conversation needs from the outside, as protocols; adapters implement them.
+
+Everything here is synchronous and safe to call from several threads. Times are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from bot.domain.conversation import Conversation
+from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.records import (
+    Agent,
+    AuditEntry,
+    ConversationSummary,
+    Correction,
+    Escalation,
+    LoggedUtterance,
+    Outgoing,
+    TurnRecord,
+    TurnView,
+)
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC, aware."""
+
+
+class LiveState(Protocol):
+    """Working memory of live conversations (Redis)."""
+
+    def load(self, conversation: str) -> Conversation | None:
+        """The live state, or None where it has expired or never was.
+
+        Raises:
+            StateUnavailableError: Redis does not answer.
+        """
+
+    def save(self, state: Conversation) -> None:
+        """Keeps a state until its time to live runs out.
+
+        Raises:
+            StateUnavailableError: Redis does not answer.
+        """
+
+    def forget(self, conversation: str) -> None:
+        """Drops a state."""
+
+    def lock(self, conversation: str) -> AbstractContextManager[None]:
+        """Holds the conversation alone, across threads and processes; released when its holder dies.
+
+        Raises:
+            StateUnavailableError: Redis does not answer, or the lock was not had in time.
+        """
+
+    def allow(self, key: str, limit: int, seconds: int) -> bool:
+        """Counts one use of `key`; False once there were more than `limit` within `seconds`."""
+
+    def publish(self, topic: str, payload: str) -> None:
+        """Tells every process that listens to `topic`; a lost message must do no harm."""
+
+    def listen(self, topics: list[str], wait: float) -> Iterator[tuple[str, str]]:
+        """Yields (topic, payload) as they come; ends after `wait` seconds without one."""
+
+    def ping(self) -> None:
+        """Checks that Redis answers.
+
+        Raises:
+            StateUnavailableError: it does not.
+        """
+
+
+class ConversationLog(Protocol):
+    """The durable truth (SQL). Every method is one transaction."""
+
+    # -- intake
+    def accept(self, message: IncomingMessage) -> bool:
+        """Stores an incoming message; False where this id of this conversation is stored already."""
+
+    def pending_conversations(self, limit: int = 100) -> list[str]:
+        """Conversations with messages that wait for a turn, the longest waiting first."""
+
+    def next_pending(self, conversation: str) -> IncomingMessage | None:
+        """The oldest message of a conversation that waits for its turn."""
+
+    # -- turns
+    def snapshot(self, conversation: str) -> tuple[Conversation, datetime] | None:
+        """The state stored with the last turn and when it was stored, or None before the first."""
+
+    def record_turn(self, turn: TurnRecord) -> int:
+        """Stores a turn whole: marks the message answered, keeps trace, replies (outbox), state and any escalation.
+
+        Args:
+            turn: what happened.
+
+        Returns:
+            The turn's id. Where the message had a turn already, nothing is stored and that turn's id is returned.
+        """
+
+    def answer_document(self, conversation: str, message_id: str) -> dict[str, Any] | None:
+        """The document of the turn that answered a message, or None while there is none."""
+
+    def store_state(self, state: Conversation) -> None:
+        """Stores a state outside a turn (an agent took or closed the conversation)."""
+
+    # -- reading
+    def conversation(self, conversation: str) -> ConversationSummary | None:
+        """A conversation's head, or None where it is unknown."""
+
+    def conversations(self, limit: int = 200) -> list[ConversationSummary]:
+        """The heads of all conversations, the latest changed first."""
+
+    def turns(self, conversation: str, limit: int = 200) -> list[TurnView]:
+        """The latest turns with all replies, agents' included, in order."""
+
+    def turn(self, turn_id: int) -> TurnView | None:
+        """One turn."""
+
+    # -- outbox
+    def add_outgoing(
+        self, conversation: str, reply: Reply, *, author: str, agent: int | None = None, key: str | None = None
+    ) -> int | None:
+        """Queues a message outside a turn.
+
+        Args:
+            conversation: to whom.
+            reply: what.
+            author: `bot`, `agent` or `system`.
+            agent: the agent who wrote it.
+            key: where given, a second message with this key is not queued.
+
+        Returns:
+            Its id, or None where the key was used already.
+        """
+
+    def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
+        """Claims due messages for `lease` seconds, at most one a conversation and in order within each."""
+
+    def mark_sent(self, outgoing: int, external_id: str | None) -> None:
+        """Notes a delivery."""
+
+    def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
+        """Notes a failed delivery; `retry_at` None gives it up for good."""
+
+    def outgoing_since(self, conversation: str, after: int) -> list[Outgoing]:
+        """Messages to a customer with an id above `after`, in order (web chat)."""
+
+    # -- escalations and agents
+    def escalations(self, status: str | None = None, limit: int = 200) -> list[Escalation]:
+        """Escalations, open ones first, the oldest first within each status."""
+
+    def escalation(self, conversation: str) -> Escalation | None:
+        """The open or held escalation of a conversation, or None where there is none."""
+
+    def open_escalation(self, conversation: str, turn: int | None, reason: str) -> int:
+        """Opens an escalation, or returns the one that is open already."""
+
+    def set_escalation(self, conversation: str, status: str, agent: int | None) -> None:
+        """Sets the open or held escalation of a conversation to `held` or `closed`."""
+
+    def add_correction(self, turn_id: int, field: str, value: str, agent: int) -> int:
+        """Stores what a turn's `intent`, `emotion` or `faq` should have been; a later one replaces the earlier."""
+
+    def corrections(self, turn_id: int) -> list[Correction]:
+        """The corrections of a turn that hold."""
+
+    def add_feedback(self, turn_id: int, value: int) -> None:
+        """Stores a customer's verdict on a turn, +1 or -1; a later one replaces the earlier."""
+
+    def logged_utterances(self) -> Iterator[LoggedUtterance]:
+        """Every turn with its corrections and feedback, oldest first, for retraining."""
+
+    def agent_by_name(self, name: str) -> Agent | None:
+        """An agent by login name."""
+
+    def add_agent(self, name: str, password_hash: str, role: str) -> int:
+        """Creates an agent, `admin` or `agent`.
+
+        Raises:
+            InputError: the name is taken.
+        """
+
+    def set_agent_password(self, name: str, password_hash: str) -> None:
+        """Changes a password and ends the agent's sessions."""
+
+    def open_session(self, agent: int, token_hash: str, expires: datetime) -> None:
+        """Stores a console session by the hash of its token."""
+
+    def session_agent(self, token_hash: str) -> Agent | None:
+        """Whose session it is; None where it is unknown, expired or its agent inactive."""
+
+    def close_session(self, token_hash: str) -> None:
+        """Ends a session."""
+
+    def audit(self, who: str, action: str, detail: str) -> None:
+        """Notes who did what."""
+
+    def audit_trail(self, limit: int = 200) -> list[AuditEntry]:
+        """Who did what, the latest first."""
+
+    # -- a person's data
+    def export_customer(self, conversation: str) -> dict[str, Any]:
+        """Everything stored about a customer, as plain JSON values."""
+
+    def erase_customer(self, conversation: str) -> int:
+        """Removes everything stored about a customer; returns how many rows went."""
+
+    # -- retraining
+    def claim_run(self, name: str, at: datetime) -> bool:
+        """Claims a scheduled run for this process; False where another has it."""
+
+    def ping(self) -> None:
+        """Checks that the database answers and its tables are there.
+
+        Raises:
+            LogUnavailableError: it does not.
+        """
+
+
+class Intake(Protocol):
+    """Where channels bring messages."""
+
+    def accept(self, message: IncomingMessage) -> bool:
+        """Stores a message durably and has it answered soon; the replies leave through the outbox.
+
+        Args:
+            message: what came.
+
+        Returns:
+            False where this message was stored before (nothing more happens then).
+
+        Raises:
+            LogUnavailableError: it could not be stored; the channel must offer it again.
+        """
+
+    def answer(self, message: IncomingMessage) -> dict[str, Any]:
+        """Stores a message and waits for its answer document (see the contract of `ask --json`).
+
+        A message that was answered before gets the first answer again. While an agent holds the conversation
+        `replies` is empty.
+
+        Args:
+            message: what came.
+
+        Returns:
+            The answer document, with `replies`, `decision`, `understanding`, `hits`, `release` and `turn`.
+
+        Raises:
+            UnavailableError: Redis or SQL is away; where the message was stored, it is answered later.
+        """
+
+
+class Knowledge(Protocol):
+    """What the running release and the bot's files know, for pages that offer choices."""
+
+    def labels(self, head: str) -> list[str]:
+        """The labels of a head (`intent`, `emotion`) of the running release and the bot's files, sorted."""
+
+    def faq_entries(self) -> list[tuple[str, str]]:
+        """(id, question) of every FAQ entry, in the order of the files."""

@@ -1,0 +1,221 @@
+"""What the log stores and gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.domain.conversation import Conversation, Status
+from bot.domain.messages import Button, IncomingMessage, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """A turn as the pipeline hands it to the log.
+
+    Attributes:
+        message: what the customer wrote.
+        at: when it was answered.
+        replies: what goes out, in order.
+        document: the whole answer document (replies, decision, understanding, hits, release), plain JSON values.
+        state: the conversation's state after the turn.
+        escalate: why a human is asked for, or None.
+    """
+
+    message: IncomingMessage
+    at: datetime
+    replies: tuple[Reply, ...]
+    document: dict[str, Any]
+    state: Conversation
+    escalate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to a customer.
+
+    Attributes:
+        id: grows with time.
+        conversation: to whom.
+        turn: the turn it belongs to, None for messages outside a turn.
+        author: `bot`, `agent` or `system`.
+        text: what it says.
+        lang: its language.
+        buttons: quick replies.
+        created_at: when it was queued.
+        status: `pending`, `sent` or `failed`.
+        attempts: how often delivery was tried.
+        error: why the last try failed, empty otherwise.
+    """
+
+    id: int
+    conversation: str
+    turn: int | None
+    author: str
+    text: str
+    lang: str
+    buttons: tuple[Button, ...]
+    created_at: datetime
+    status: str = "pending"
+    attempts: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """A conversation's head.
+
+    Attributes:
+        id: the conversation's id.
+        status: who holds it.
+        lang: its language.
+        customer: a display name, empty where unknown.
+        updated_at: when something last happened.
+    """
+
+    id: str
+    status: Status
+    lang: str
+    customer: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """A turn as it is shown.
+
+    Attributes:
+        id: the turn's id.
+        conversation: where it happened.
+        message_id: the message's own id.
+        at: when the message was received.
+        text: what the customer wrote.
+        kind: the content kind of the message.
+        document: the answer document.
+        replies: bot's replies and, after them, what agents and the system wrote before the next turn.
+        corrections: field to value.
+        feedback: +1, -1 or 0.
+    """
+
+    id: int
+    conversation: str
+    message_id: str
+    at: datetime
+    text: str
+    kind: str
+    document: dict[str, Any]
+    replies: tuple[Outgoing, ...]
+    corrections: dict[str, str] = field(default_factory=dict)
+    feedback: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """A conversation that asks for a human.
+
+    Attributes:
+        id: the escalation's id.
+        conversation: which.
+        reason: why.
+        status: `open`, `held` or `closed`.
+        opened_at: when.
+        agent: name of the agent who holds or closed it, empty otherwise.
+        last_text: the customer's last words.
+        customer: display name, empty where unknown.
+        lang: the conversation's language.
+    """
+
+    id: int
+    conversation: str
+    reason: str
+    status: str
+    opened_at: datetime
+    agent: str
+    last_text: str
+    customer: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What an agent says a turn should have been.
+
+    Attributes:
+        turn: the turn.
+        field: `intent`, `emotion` or `faq`.
+        value: the right label or FAQ entry id.
+        agent: who said so.
+        at: when.
+    """
+
+    turn: int
+    field: str
+    value: str
+    agent: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedUtterance:
+    """A logged turn as retraining sees it.
+
+    Attributes:
+        turn: the turn's id.
+        text: what the customer wrote.
+        lang: its language.
+        intent: what the bot read, empty where nothing.
+        emotion: what the bot read, empty where nothing.
+        decision: the kind of decision.
+        faq: the FAQ entry that answered, empty otherwise.
+        corrections: field to value.
+        feedback: +1, -1 or 0.
+        kind: the content kind of the message; a `button`'s text is its value, not an utterance.
+    """
+
+    turn: int
+    text: str
+    lang: str
+    intent: str
+    emotion: str
+    decision: str
+    faq: str
+    corrections: dict[str, str]
+    feedback: int
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A person who may use the console.
+
+    Attributes:
+        id: the agent's id.
+        name: login name.
+        role: `admin` or `agent`.
+        password_hash: as pwdlib made it.
+        active: False once switched off.
+    """
+
+    id: int
+    name: str
+    role: str
+    password_hash: str
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what.
+
+    Attributes:
+        at: when.
+        who: an agent's name, or the part of Frontdesk that acted.
+        action: one word, such as `take`.
+        detail: what it was done to.
+    """
+
+    at: datetime
+    who: str
+    action: str
+    detail: str

@@ -1,0 +1,202 @@
+"""How a bot behaves: what its operator wrote in `bot.yaml` and `forms.yaml`, checked and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+CONFIRM = "confirm"
+"""What a form asks for once every slot is known; no slot may have this name."""
+
+
+class Route(StrEnum):
+    """What an accepted intent leads to."""
+
+    TEMPLATE = "template"
+    FORM = "form"
+    HANDOVER = "handover"
+    SMALLTALK = "smalltalk"
+    FAQ = "faq"
+
+
+class SlotType(StrEnum):
+    """What a form's slot takes."""
+
+    ORDER_NUMBER = "order_number"
+    TEXT = "text"
+    CHOICE = "choice"
+    PHONE = "phone"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the answers that a choice slot takes.
+
+    Attributes:
+        value: what is stored.
+        words: language to the ways to say it; the first is what a button shows.
+    """
+
+    value: str
+    words: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One thing a form asks for.
+
+    Attributes:
+        name: its name, also the placeholder in templates.
+        type: what it takes.
+        prompt: template that asks for it.
+        invalid: template that asks again after a wrong answer.
+        entity: entity type that fills it, empty for none.
+        prefix: letters before an order number's digits.
+        digits: how many digits an order number has.
+        pattern: regular expression that a whole text must match, empty for any text.
+        max_length: characters that a text may have.
+        choices: what a choice takes.
+    """
+
+    name: str
+    type: SlotType
+    prompt: str
+    invalid: str
+    entity: str = ""
+    prefix: str = ""
+    digits: int = 8
+    pattern: str = ""
+    max_length: int = 300
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FormSpec:
+    """A form.
+
+    Attributes:
+        name: its name.
+        slots: what it asks for, in order; never empty.
+        confirm: template that asks whether everything is right, empty where nothing is confirmed.
+        done: template at the end; empty for the template of the intent that started the form.
+        attempts: wrong answers to one question before a human takes over.
+    """
+
+    name: str
+    slots: tuple[Slot, ...]
+    confirm: str = ""
+    done: str = ""
+    attempts: int = 3
+
+    def slot(self, name: str) -> Slot | None:
+        """The slot of that name, or None."""
+        return next((slot for slot in self.slots if slot.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRule:
+    """What one intent leads to.
+
+    Attributes:
+        name: the intent.
+        route: what it leads to.
+        titles: language to what a button for it says.
+        template: its template; at the end of a form, the form's last words.
+        form: the form it starts, where the route is a form.
+        start: template said before a form's first question, empty for none.
+        escalate: True where a human has to act once the form is filled.
+    """
+
+    name: str
+    route: Route
+    titles: Mapping[str, str]
+    template: str
+    form: str = ""
+    start: str = ""
+    escalate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationRules:
+    """When a human takes over without being asked for.
+
+    Attributes:
+        strong_emotions: emotions of which one strong showing is enough.
+        repeated_emotions: emotions that count when they come again.
+        times: how many showings of them are enough,
+        within: among this many turns.
+        misses: turns in a row without an answer that are enough.
+    """
+
+    strong_emotions: frozenset[str] = frozenset()
+    repeated_emotions: frozenset[str] = frozenset()
+    times: int = 2
+    within: int = 3
+    misses: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Intents that the policy itself has to know; empty where the bot has none such.
+
+    Attributes:
+        human: asks for a person.
+        affirm: says yes.
+        deny: says no.
+    """
+
+    human: str = ""
+    affirm: str = ""
+    deny: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Whole messages that are understood without a model, case-folded, of all languages together.
+
+    Attributes:
+        yes: they agree.
+        no: they disagree.
+        cancel: they end a form.
+        human: they ask for a person.
+    """
+
+    yes: frozenset[str] = frozenset()
+    no: frozenset[str] = frozenset()
+    cancel: frozenset[str] = frozenset()
+    human: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class BotRules:
+    """Everything the policy needs to know about one bot.
+
+    Attributes:
+        names: language to the bot's name.
+        languages: the languages it speaks.
+        default_language: the one it speaks until it knows better.
+        intents: intent to its rule.
+        forms: form to its definition.
+        emotions: the emotions that templates and escalation rules may name.
+        protected: head to labels that no new release may read worse.
+        escalation: when a human takes over.
+        commands: command such as `/help` to `human`, `cancel` or a template.
+        roles: intents with a meaning of their own.
+        words: whole messages with a meaning of their own.
+        max_characters: longer messages are not read.
+    """
+
+    names: Mapping[str, str]
+    languages: tuple[str, ...]
+    default_language: str
+    intents: Mapping[str, IntentRule]
+    forms: Mapping[str, FormSpec] = field(default_factory=dict)
+    emotions: tuple[str, ...] = ()
+    protected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    escalation: EscalationRules = field(default_factory=EscalationRules)
+    commands: Mapping[str, str] = field(default_factory=dict)
+    roles: Roles = field(default_factory=Roles)
+    words: Words = field(default_factory=Words)
+    max_characters: int = 4000

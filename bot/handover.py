@@ -1,0 +1,202 @@
+"""The agents' side of a conversation: take it, reply, hand it back, close it, correct what the bot read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bot.domain.conversation import Conversation, Status
+from bot.domain.messages import Reply
+from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
+from bot.domain.records import Agent, ConversationSummary
+from bot.errors import HeldError, InputError
+
+CORRECTABLE = ("intent", "emotion", "faq")
+"""What of a turn an agent can correct."""
+
+LONGEST_REPLY = 4000
+"""The longest reply of an agent, in characters."""
+
+SystemTexts = Callable[[str, str], str]
+"""Gives a system text (`agent_joined`, `agent_left`, `closed`) by key and language."""
+
+
+class Desk:
+    """What agents do to conversations; every act holds the conversation's lock and is audited.
+
+    The log is written before the live state, as it is the truth that the state can be rebuilt from.
+
+    An act raises `InputError` where the conversation is unknown, and its kind `HeldError` where another agent holds it.
+
+    Args:
+        log: keeps what happens.
+        state: live state, with the conversations' locks.
+        clock: tells the time.
+        texts: gives the texts that customers read when an agent comes and goes.
+        knowledge: the labels and FAQ entries that corrections may name.
+
+    Attributes:
+        clock: tells the time.
+    """
+
+    def __init__(
+        self, *, log: ConversationLog, state: LiveState, clock: Clock, texts: SystemTexts, knowledge: Knowledge
+    ) -> None:
+        self.clock = clock
+        self._log = log
+        self._state = state
+        self._texts = texts
+        self._knowledge = knowledge
+
+    def take(self, conversation: str, agent: Agent) -> None:
+        """Gives the conversation to an agent; nothing changes where the agent holds it already.
+
+        Args:
+            conversation: its id.
+            agent: who takes it.
+        """
+        with self._state.lock(conversation):
+            self._take(self._head(conversation), agent)
+
+    def reply(self, conversation: str, agent: Agent, text: str, *, key: str | None = None) -> None:
+        """Queues an agent's message to the customer; takes the conversation first where nobody holds it.
+
+        Args:
+            conversation: its id.
+            agent: who writes.
+            text: what the customer reads, 1 to `LONGEST_REPLY` characters.
+            key: where given, a second reply with this key is not sent (a form that was submitted twice).
+
+        Raises:
+            InputError: the text is empty or too long.
+        """
+        words = text.replace("\x00", "").strip()
+        if not 1 <= len(words) <= LONGEST_REPLY:
+            raise InputError(f"A reply has 1 to {LONGEST_REPLY} characters; this one has {len(words)}.")
+        with self._state.lock(conversation):
+            head = self._head(conversation)
+            current = self._take(head, agent)
+            message = Reply(words, _lang(current, head))
+            queued = self._log.add_outgoing(conversation, message, author="agent", agent=agent.id, key=key)
+            if queued is not None:
+                self._log.audit(agent.name, "reply", f"{conversation}: message {queued}")
+
+    def hand_back(self, conversation: str, agent: Agent) -> None:
+        """Gives the conversation back to the bot, with past moods and misses forgotten.
+
+        Args:
+            conversation: its id.
+            agent: who gives it back: its holder, an admin, or anybody where nobody holds it.
+        """
+        self._release(conversation, agent, Status.BOT, "agent_left", "hand_back")
+
+    def close(self, conversation: str, agent: Agent) -> None:
+        """Closes the conversation; the customer's next message starts afresh with the bot.
+
+        Args:
+            conversation: its id.
+            agent: who closes it: its holder, an admin, or anybody where nobody holds it.
+        """
+        self._release(conversation, agent, Status.CLOSED, "closed", "close")
+
+    def check_correction(self, field: str, value: str) -> None:
+        """Checks that a correction names something known.
+
+        Args:
+            field: one of `CORRECTABLE`.
+            value: a label of that head, or the id of a FAQ entry.
+
+        Raises:
+            InputError: the field or the value is unknown.
+        """
+        if field not in CORRECTABLE:
+            raise InputError(f"Only {', '.join(CORRECTABLE)} can be corrected, not {field!r}.")
+        if field == "faq":
+            known = {entry for entry, _ in self._knowledge.faq_entries()}
+        else:
+            known = set(self._knowledge.labels(field))
+        if value not in known:
+            raise InputError(f"The {field} {value[:80]!r} is not known; choose one of the {len(known)} that are.")
+
+    def correct(self, turn_id: int, field: str, value: str, agent: Agent) -> None:
+        """Stores what a turn should have been; a later correction of the same field replaces the earlier.
+
+        Args:
+            turn_id: which turn.
+            field: one of `CORRECTABLE`.
+            value: a label of that head, or the id of a FAQ entry.
+            agent: who says so.
+
+        Raises:
+            InputError: the turn, the field or the value is unknown.
+        """
+        self.check_correction(field, value)
+        turn = self._log.turn(turn_id)
+        if turn is None:
+            raise InputError(f"There is no turn {turn_id}; it may have been erased.")
+        with self._state.lock(turn.conversation):
+            self._log.add_correction(turn_id, field, value, agent.id)
+            self._log.audit(agent.name, "correct", f"{turn.conversation}: turn {turn_id}, {field} = {value}")
+
+    def _head(self, conversation: str) -> ConversationSummary:
+        head = self._log.conversation(conversation)
+        if head is None:
+            raise InputError(f"There is no conversation {conversation[:80]!r}; it may have been erased.")
+        return head
+
+    def _load(self, head: ConversationSummary) -> Conversation:
+        live = self._state.load(head.id)
+        if live is not None:
+            return live
+        stored = self._log.snapshot(head.id)
+        return stored[0] if stored else Conversation(head.id, status=head.status, lang=head.lang)
+
+    def _store(self, current: Conversation) -> None:
+        self._log.store_state(current)
+        self._state.save(current)
+
+    def _say(self, key: str, current: Conversation, head: ConversationSummary, once: str | None) -> None:
+        lang = _lang(current, head)
+        message = Reply(self._texts(key, lang), lang)
+        self._log.add_outgoing(head.id, message, author="system", key=once and f"{key}:{once}")
+
+    def _take(self, head: ConversationSummary, agent: Agent) -> Conversation:
+        current = self._load(head)
+        escalation = self._log.escalation(head.id)
+        held = escalation is not None and escalation.status == "held"
+        if escalation is not None and held and escalation.agent != agent.name:
+            raise _held_by(escalation.agent)
+        if held and current.status is Status.AGENT:
+            return current
+        opened = escalation.id if escalation else self._log.open_escalation(head.id, None, "taken by an agent")
+        self._log.set_escalation(head.id, "held", agent.id)
+        current = replace(current, status=Status.AGENT)
+        self._store(current)
+        self._say("agent_joined", current, head, once=str(opened))
+        self._log.audit(agent.name, "take", head.id)
+        return current
+
+    def _release(self, conversation: str, agent: Agent, status: Status, text: str, action: str) -> None:
+        with self._state.lock(conversation):
+            head = self._head(conversation)
+            current = self._load(head)
+            escalation = self._log.escalation(conversation)
+            held = escalation is not None and escalation.status == "held"
+            if escalation is not None and held and escalation.agent != agent.name and agent.role != "admin":
+                raise _held_by(escalation.agent)
+            if escalation is None and current.status in (status, Status.CLOSED):
+                return
+            current = Conversation(conversation, status=status, lang=current.lang, turns=current.turns)
+            self._store(current)
+            self._say(text, current, head, once=str(escalation.id) if escalation else None)
+            if escalation is not None:
+                self._log.set_escalation(conversation, "closed", agent.id)
+            self._log.audit(agent.name, action, conversation)
+
+
+def _lang(current: Conversation, head: ConversationSummary) -> str:
+    return current.lang or head.lang or "en"
+
+
+def _held_by(holder: str) -> HeldError:
+    return HeldError(f"{holder} holds this conversation; ask {holder} or an admin to hand it back.", holder=holder)

@@ -1,0 +1,156 @@
+"""From a stored message to its answer: order within a conversation, one answer a message, recovery after a crash.
+
+A message is stored before anything else happens. Worker threads then take conversations with waiting messages, hold
+the conversation's lock and answer its messages in order. A sweep finds what a dead process, a lost Redis or a locked
+database left waiting, in this process or any other.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.ports import ConversationLog, LiveState
+from bot.errors import LogUnavailableError, StateUnavailableError, UnavailableError
+from bot.pipeline import Pipeline
+
+log_line = structlog.get_logger(__name__)
+
+_TRIES = 3
+_SWEEP_SECONDS = 1.0
+
+
+class MessageIntake:
+    """Stores messages and has them answered; implements the port `Intake`.
+
+    Args:
+        pipeline: answers one message.
+        log: the durable truth.
+        state: live state and locks.
+        apology: gives the text for "we have a problem, your message is safe" in the message's language.
+        workers: how many conversations are answered side by side in this process.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        log: ConversationLog,
+        state: LiveState,
+        apology: Callable[[IncomingMessage], Reply],
+        workers: int = 4,
+    ) -> None:
+        self._pipeline = pipeline
+        self._log = log
+        self._state = state
+        self._apology = apology
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._queued: set[str] = set()
+        self._guard = threading.Lock()
+        self._failures: dict[tuple[str, str], int] = {}
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._work, name=f"answer-{i}", daemon=True) for i in range(workers)]
+        self._threads.append(threading.Thread(target=self._sweep, name="answer-sweep", daemon=True))
+
+    def start(self) -> None:
+        """Starts the workers and the sweep."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Lets answers under way finish, then ends the threads."""
+        self._stopping.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=15)
+
+    def accept(self, message: IncomingMessage) -> bool:
+        """Stores a message durably and has it answered soon; see the port `Intake`."""
+        fresh = self._log.accept(message)
+        if fresh:
+            self._enqueue(message.conversation)
+        return fresh
+
+    def answer(self, message: IncomingMessage) -> dict[str, Any]:
+        """Stores a message and waits for its answer document; see the port `Intake`."""
+        self._log.accept(message)
+        document = self._log.answer_document(message.conversation, message.id)
+        if document is None:
+            self.drain(message.conversation)
+            document = self._log.answer_document(message.conversation, message.id)
+        if document is None:
+            raise UnavailableError("The message is stored but could not be answered yet; send the same id again soon.")
+        return document
+
+    def drain(self, conversation: str) -> None:
+        """Answers every waiting message of a conversation, in order.
+
+        Args:
+            conversation: which.
+
+        Raises:
+            UnavailableError: Redis or SQL is away; what is left waits.
+        """
+        with self._state.lock(conversation):
+            while (message := self._log.next_pending(conversation)) is not None:
+                self._answer_one(message)
+
+    def _answer_one(self, message: IncomingMessage) -> None:
+        """Answers one message; one that fails again and again is handed to a human instead of blocking the rest."""
+        key = (message.conversation, message.id)
+        try:
+            self._pipeline.handle(message)
+        except UnavailableError:
+            raise
+        except Exception as error:
+            self._failures[key] = self._failures.get(key, 0) + 1
+            log_line.exception("answer_failed", conversation=message.conversation, tries=self._failures[key])
+            if self._failures[key] < _TRIES:
+                raise UnavailableError("An internal error; the message is tried again.") from error
+            self._pipeline.give_up(message)
+        self._failures.pop(key, None)
+
+    def _enqueue(self, conversation: str) -> None:
+        with self._guard:
+            if conversation in self._queued:
+                return
+            self._queued.add(conversation)
+        self._waiting.put(conversation)
+
+    def _work(self) -> None:
+        while (conversation := self._waiting.get()) is not None and not self._stopping.is_set():
+            with self._guard:
+                self._queued.discard(conversation)
+            try:
+                self.drain(conversation)
+            except StateUnavailableError as error:
+                log_line.warning("state_unavailable", conversation=conversation, error=str(error))
+                self._apologise(conversation)
+            except UnavailableError as error:
+                log_line.warning("answer_delayed", conversation=conversation, error=str(error))
+
+    def _apologise(self, conversation: str) -> None:
+        """Tells the customer once for each waiting message that the answer comes later."""
+        try:
+            message = self._log.next_pending(conversation)
+            if message is not None:
+                key = f"late:{conversation}:{message.id}"
+                self._log.add_outgoing(conversation, self._apology(message), author="system", key=key)
+        except LogUnavailableError as error:
+            log_line.warning("log_unavailable", error=str(error))
+
+    def _sweep(self) -> None:
+        while True:
+            try:
+                for conversation in self._log.pending_conversations():
+                    self._enqueue(conversation)
+            except LogUnavailableError as error:
+                log_line.warning("log_unavailable", error=str(error))
+            if self._stopping.wait(_SWEEP_SECONDS):
+                return

@@ -1,0 +1,170 @@
+"""The moves a policy can make: answer an intent, quote the FAQ, go on with a form, ask back, hand over."""
+
+from __future__ import annotations
+
+from bot import forms
+from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.rules import FormSpec, Route
+from bot.forms import FormStep, Outcome
+from bot.scene import Scene
+from bot.templates import shorten
+
+OPTION_LIMIT = 3
+"""How many options a clarifying question offers at most."""
+
+OPTION_FLOOR = 0.1
+"""An intent less probable than this is never offered."""
+
+VALUE_BYTES = 64
+"""The longest value that a button may carry (Telegram's limit)."""
+
+OFFER_HUMAN = "human:"
+"""The option that stands for a person."""
+
+
+def say(scene: Scene, template: str, reason: str) -> Decision:
+    """Renders a template; a form that is being filled stays open."""
+    return Decision(DecisionKind.TEMPLATE, reason, template=template, form_state=scene.form)
+
+
+def act_on(scene: Scene, intent: str, reason: str) -> Decision:
+    """Follows an intent's route."""
+    rule = scene.rules.intents[intent]
+    match rule.route:
+        case Route.FORM:
+            return start_form(scene, intent, reason)
+        case Route.HANDOVER:
+            return hand_over(scene, reason, rule.template, intent)
+        case Route.SMALLTALK:
+            kind = DecisionKind.SMALLTALK
+        case Route.TEMPLATE | Route.FAQ:
+            kind = DecisionKind.TEMPLATE
+    return Decision(kind, reason, intent=intent, template=rule.template, form_state=scene.form)
+
+
+def quote_faq(scene: Scene, entry: str, reason: str, intent: str = "") -> Decision:
+    """Answers with an FAQ entry."""
+    return Decision(DecisionKind.FAQ, reason, intent=intent, faq=entry, form_state=scene.form)
+
+
+def choose(scene: Scene, option: str) -> Decision:
+    """Does what a button or an offered option stands for."""
+    verb, _, value = option.partition(":")
+    if verb == "human":
+        return hand_over(scene, "the customer asked for a person")
+    if verb == "faq" and value:
+        return quote_faq(scene, value, f"the customer chose FAQ entry {value}")
+    if verb == "intent" and value in scene.rules.intents:
+        return act_on(scene, value, f"the customer chose {value}")
+    return missed(scene, "the tapped button stands for nothing that the bot still knows")
+
+
+def known_answer(scene: Scene) -> Decision | None:
+    """The answer where one is certain enough: an accepted intent's, or an FAQ entry's where that is more specific."""
+    hit, likely, accepted = scene.answering_hit, scene.likely, scene.accepted
+    rule = scene.rules.intents[likely.label] if likely else None
+    if accepted is None and likely and rule and rule.route is Route.SMALLTALK:
+        accepted = likely
+    if accepted is None:
+        if hit is None or (rule and rule.route in (Route.FORM, Route.HANDOVER)):
+            return None
+        return quote_faq(scene, hit.entry.id, f"FAQ entry {hit.entry.id} ({hit.score:.2f}), no intent accepted")
+    rule = scene.rules.intents[accepted.label]
+    specific = hit and (rule.route is Route.FAQ or (rule.route is Route.TEMPLATE and hit.score > accepted.confidence))
+    if hit and specific:
+        reason = (
+            f"FAQ entry {hit.entry.id} ({hit.score:.2f}) is more specific than {rule.name} ({accepted.confidence:.2f})"
+        )
+        return quote_faq(scene, hit.entry.id, reason, rule.name)
+    if rule.route is Route.FAQ and (suggestions := suggested_entries(scene)):
+        return ask_back(scene, suggestions, f"{rule.name} is for the FAQ, where no entry is certain")
+    return act_on(scene, rule.name, f"intent {rule.name} ({accepted.confidence:.2f})")
+
+
+def candidate_intents(scene: Scene) -> list[tuple[float, str]]:
+    """Intents worth offering, with their probabilities; small talk never is."""
+    intent = scene.understanding.intent
+    if intent is None or not scene.in_scope:
+        return []
+    rules = scene.rules.intents
+    known = [score for score in intent.top if score.label in rules and rules[score.label].route is not Route.SMALLTALK]
+    return [(score.confidence, f"intent:{score.label}") for score in known if score.confidence >= OPTION_FLOOR]
+
+
+def suggested_entries(scene: Scene) -> list[tuple[float, str]]:
+    """FAQ entries worth offering, with their scores."""
+    hits = [hit for hit in scene.ranked_hits if hit.score >= scene.hit_thresholds.suggest]
+    return [(hit.score, f"faq:{hit.entry.id}") for hit in hits]
+
+
+def ask_back(scene: Scene, candidates: list[tuple[float, str]], reason: str) -> Decision | None:
+    """Offers the best candidates as a clarifying question; None where there are none."""
+    best = sorted(candidates, key=lambda candidate: -candidate[0])
+    values = dict.fromkeys(value for _, value in best if len(value.encode()) <= VALUE_BYTES)
+    options = tuple(values)[:OPTION_LIMIT]
+    if not options:
+        return None
+    template = "clarify_one" if len(options) == 1 else "clarify"
+    return Decision(DecisionKind.CLARIFY, reason, template=template, options=options, form_state=scene.form)
+
+
+def missed(scene: Scene, reason: str, template: str = "fallback") -> Decision:
+    """Owns up to not knowing; after too many such turns a human takes over."""
+    escalation = scene.rules.escalation
+    misses = scene.conversation.misses + 1
+    if scene.waiting or misses >= escalation.misses:
+        handed = hand_over(scene, f"{misses} turns without an answer: {reason}")
+        return Decision(handed.kind, handed.reason, template=handed.template, miss=True, escalate=handed.escalate)
+    options: tuple[str, ...] = ()
+    if scene.emotion in escalation.repeated_emotions:
+        kind, template, options = DecisionKind.CLARIFY, "human_ask", (OFFER_HUMAN,)
+    else:
+        kind = DecisionKind.CLARIFY if template == "fallback" else DecisionKind.TEMPLATE
+    return Decision(kind, reason, template=template, options=options, miss=True, form_state=scene.form)
+
+
+def hand_over(scene: Scene, reason: str, template: str = "handover", intent: str = "") -> Decision:
+    """Asks for a human; one that has been asked for already is not asked for again."""
+    if scene.waiting:
+        return Decision(
+            DecisionKind.HANDOVER, f"{reason}; a human is on the way", intent=intent, template="handover_waiting"
+        )
+    return Decision(DecisionKind.HANDOVER, reason, intent=intent, template=template, escalate=reason)
+
+
+def start_form(scene: Scene, intent: str, reason: str) -> Decision:
+    """Starts an intent's form with everything that is known already."""
+    rule = scene.rules.intents[intent]
+    spec = scene.rules.forms[rule.form]
+    text = "" if scene.tap else scene.text
+    slots = forms.prefill(spec, text, scene.understanding.entities, _known_before(scene, spec))
+    step = forms.begin(spec, intent, slots)
+    lead = rule.start if step.outcome is Outcome.ASK else ""
+    return go_on(scene, FormStep(step.outcome, step.state, step.template, lead), reason)
+
+
+def go_on(scene: Scene, step: FormStep, reason: str) -> Decision:
+    """Turns a form's step into a decision."""
+    state = step.state
+    spec, rule = scene.rules.forms[state.form], scene.rules.intents[state.intent]
+    if step.outcome is Outcome.FAILED:
+        return hand_over(scene, f"no usable answer to {state.asking} of form {spec.name}", "form_failed", rule.name)
+    done = step.outcome is Outcome.DONE
+    filled = ", ".join(f"{name}={value}" for name, value in state.slots.items())
+    return Decision(
+        DecisionKind.FORM,
+        reason,
+        intent=rule.name,
+        template=(spec.done or rule.template) if done else step.template,
+        form=spec.name,
+        lead=step.lead,
+        slots=dict(state.slots),
+        form_state=None if done else state,
+        escalate=shorten(f"{rule.name}: {filled}") if done and rule.escalate else "",
+    )
+
+
+def _known_before(scene: Scene, spec: FormSpec) -> dict[str, str]:
+    noted = scene.conversation.noted if spec.confirm else {}
+    known = {slot.name: noted[slot.entity] for slot in spec.slots if slot.entity in noted}
+    return known | (scene.form.slots if scene.form else {})

@@ -1,0 +1,208 @@
+"""The journey of a message on one page: load, read, search, decide, fill in, store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from bot.domain.conversation import Conversation, Status
+from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.messages import IncomingMessage
+from bot.domain.ports import Clock, ConversationLog, LiveState
+from bot.domain.records import TurnRecord
+from bot.domain.rules import BotRules
+from bot.errors import StateUnavailableError
+from bot.policy import decide
+from bot.replies import Filled, fill, next_state
+from bot.scene import as_said
+from bot.templates import TemplateBook
+from nlu.types import Understander, Understanding
+from retrieval.types import FaqEntry, FaqSearch, Hit
+
+log_line = structlog.get_logger(__name__)
+
+_HITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a release answers with; swapped whole between two messages.
+
+    Attributes:
+        understander: reads texts.
+        search: finds FAQ entries.
+        entries: FAQ entries by id.
+        labels: the labels of each head.
+    """
+
+    understander: Understander
+    search: FaqSearch
+    entries: Mapping[str, FaqEntry]
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Answers messages; whoever calls `handle` holds the conversation's lock.
+
+    Args:
+        engine: gives the engine in force.
+        log: the durable truth.
+        state: live state.
+        rules: the bot's rules.
+        book: the bot's templates.
+        clock: tells the time.
+        state_ttl: seconds after which an idle conversation starts afresh.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        log: ConversationLog,
+        state: LiveState,
+        rules: BotRules,
+        book: TemplateBook,
+        clock: Clock,
+        state_ttl: int = 86_400,
+    ) -> None:
+        self._engine = engine
+        self._log = log
+        self._state = state
+        self._rules = rules
+        self._book = book
+        self._clock = clock
+        self._ttl = timedelta(seconds=state_ttl)
+
+    def handle(self, message: IncomingMessage) -> dict[str, Any]:
+        """Answers one stored message and stores its turn.
+
+        Args:
+            message: what the customer wrote.
+
+        Returns:
+            The answer document: `replies`, `decision`, `understanding`, `hits`, `release`.
+
+        Raises:
+            UnavailableError: Redis or SQL is away; nothing was stored.
+        """
+        engine = self._engine()
+        before = self._load(message.conversation)
+        spoken = as_said(message)
+        lang = spoken.lang if spoken.lang in self._rules.languages else None
+        understanding = engine.understander.understand([spoken.text], [lang])[0]
+        hits = engine.search.search(understanding.vector, top=_HITS, lang=understanding.lang or before.lang or None)
+        decision = decide(
+            understanding, before, hits, engine.search.thresholds, self._rules, spoken.kind, said=spoken.text
+        )
+        filled = fill(decision, before, self._rules, self._book, engine.entries)
+        after = next_state(before, understanding, decision, self._rules)
+        document = answer_document(filled, decision, understanding, hits)
+        self._store(message, filled, document, after)
+        return document
+
+    def give_up(self, message: IncomingMessage) -> None:
+        """Hands over a message that cannot be answered because of a fault inside Frontdesk.
+
+        Args:
+            message: what the customer wrote.
+        """
+        before = self._load(message.conversation)
+        lang = message.lang or before.lang or self._rules.default_language
+        lang = lang if lang in self._rules.languages else self._rules.default_language
+        reason = "a fault inside the bot"
+        decision = Decision(DecisionKind.HANDOVER, reason, template="handover", lang=lang, escalate=reason)
+        filled = fill(decision, before, self._rules, self._book, {})
+        status = before.status if before.status is Status.AGENT else Status.WAITING
+        after = replace(before, status=status, form=None, turns=before.turns + 1)
+        self._store(message, filled, answer_document(filled, decision, None, []), after)
+
+    def _load(self, conversation: str) -> Conversation:
+        """The live state where it is as new as the stored one, else the stored one unless it is too old."""
+        stored = self._log.snapshot(conversation)
+        if stored is None:
+            return Conversation(conversation)
+        snapshot, at = stored
+        live = self._state.load(conversation)
+        if live is not None and live.turns == snapshot.turns:
+            return replace(live, status=snapshot.status)
+        if self._clock.now() - at > self._ttl:
+            return Conversation(conversation, status=snapshot.status, lang=snapshot.lang, turns=snapshot.turns)
+        return snapshot
+
+    def _store(self, message: IncomingMessage, filled: Filled, document: dict[str, Any], after: Conversation) -> None:
+        """Stores the turn first; the live state may be lost, as it can be rebuilt."""
+        turn = TurnRecord(message, self._clock.now(), filled.replies, document, after, filled.escalate)
+        self._log.record_turn(turn)
+        try:
+            self._state.save(after)
+        except StateUnavailableError as error:
+            log_line.warning("state_not_saved", conversation=after.id, error=str(error))
+
+
+def answer_document(
+    filled: Filled, decision: Decision, understanding: Understanding | None, hits: list[Hit]
+) -> dict[str, Any]:
+    """The document that `ask --json` prints and `POST /v1/messages` returns.
+
+    Args:
+        filled: the replies.
+        decision: how they came about.
+        understanding: the reading, or None where there is none.
+        hits: FAQ hits.
+
+    Returns:
+        Plain JSON values.
+    """
+    return {
+        "replies": [asdict(reply) for reply in filled.replies],
+        "decision": {
+            "kind": decision.kind.value,
+            "reason": decision.reason,
+            "intent": decision.intent,
+            "emotion": decision.emotion,
+            "faq": decision.faq,
+            "options": list(decision.options),
+            "miss": decision.miss,
+            "escalate": decision.escalate,
+        },
+        "understanding": understanding_document(understanding) if understanding else None,
+        "hits": [
+            {
+                "id": hit.entry.id,
+                "question": hit.entry.question,
+                "matched": hit.matched,
+                "similarity": round(hit.similarity, 4),
+                "score": round(hit.score, 4),
+            }
+            for hit in hits
+        ],
+        "release": understanding.release if understanding else "",
+    }
+
+
+def understanding_document(understanding: Understanding) -> dict[str, Any]:
+    """An understanding as plain JSON values, without the vector.
+
+    Args:
+        understanding: the reading.
+
+    Returns:
+        `lang`, one entry a head, `entities` and `oos`.
+    """
+    heads = {
+        head: {
+            "label": distribution.label,
+            "confidence": round(distribution.confidence, 4),
+            "top": [{"label": s.label, "confidence": round(s.confidence, 4)} for s in distribution.top],
+        }
+        for head, distribution in understanding.heads.items()
+    }
+    return {
+        "lang": understanding.lang,
+        **heads,
+        "entities": [asdict(entity) for entity in understanding.entities],
+        "oos": round(understanding.oos, 4),
+    }

@@ -1,0 +1,253 @@
+"""How to answer a message: a list of rules, the first that has something to say decides.
+
+Everything here is pure: no input or output, no clock, no randomness. Scores never decide by themselves; the thresholds
+that came with the release do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bot import forms
+from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.messages import ContentKind
+from bot.domain.rules import BotRules, SlotType
+from bot.moves import (
+    OFFER_HUMAN,
+    ask_back,
+    candidate_intents,
+    choose,
+    go_on,
+    hand_over,
+    known_answer,
+    missed,
+    say,
+    suggested_entries,
+)
+from bot.scene import SPOKEN, Scene
+from nlu.types import Understanding
+from retrieval.types import Hit, HitThresholds
+
+ASIDE_WORDS = 3
+"""An order number with more words than this around it may be a new wish rather than an answer."""
+
+
+def decide(
+    understanding: Understanding,
+    conversation: Conversation,
+    hits: Sequence[Hit],
+    hit_thresholds: HitThresholds,
+    rules: BotRules,
+    kind: ContentKind = ContentKind.TEXT,
+    said: str | None = None,
+) -> Decision:
+    """Decides how to answer one message.
+
+    Args:
+        understanding: the model's reading of it.
+        conversation: the state before it.
+        hits: FAQ hits for it, the best first.
+        hit_thresholds: the thresholds that came with the FAQ index.
+        rules: the bot's rules.
+        kind: what the message is made of.
+        said: the message's own text or the tapped button's value; None where `understanding.text` is just that.
+
+    Returns:
+        The decision, with the language to answer in and the believed emotion.
+    """
+    words = understanding.text if said is None else said
+    scene = Scene(understanding, conversation, hits, hit_thresholds, rules, kind, words)
+    decisions = (decision for rule in RULES if (decision := rule(scene)) is not None)
+    decision = next(decisions, None) or missed(scene, "no intent, no FAQ entry and nothing to suggest")
+    return replace(decision, lang=scene.lang, emotion=scene.emotion)
+
+
+def held_by_agent(scene: Scene) -> Decision | None:
+    """An agent holds the conversation: the bot keeps quiet."""
+    if scene.conversation.status is not Status.AGENT:
+        return None
+    return Decision(DecisionKind.SILENT, "an agent holds the conversation", form_state=scene.form)
+
+
+def command(scene: Scene) -> Decision | None:
+    """Slash commands; an unknown one gets help."""
+    first = next(iter(scene.text.split()), "") if scene.tap is None else ""
+    if not (first.startswith("/") and first[1:2].isalpha()):
+        return None
+    name = first.partition("@")[0].lower()
+    match scene.rules.commands.get(name):
+        case "human":
+            return hand_over(scene, f"command {name}")
+        case "cancel":
+            return _cancel(scene, f"command {name}")
+        case None:
+            return say(scene, "help", "unknown command")
+        case template:
+            return say(scene, template, f"command {name}")
+
+
+def not_words(scene: Scene) -> Decision | None:
+    """Photos, stickers and the like without a caption."""
+    if scene.kind in SPOKEN or scene.text.strip():
+        return None
+    return say(scene, f"got_{scene.kind.value}", f"a {scene.kind.value} without words")
+
+
+def nothing_said(scene: Scene) -> Decision | None:
+    """A message without a visible character."""
+    return None if scene.text.strip() or scene.tap else say(scene, "empty", "nothing was said")
+
+
+def too_much_said(scene: Scene) -> Decision | None:
+    """A message longer than the bot reads."""
+    limit = scene.rules.max_characters
+    return say(scene, "too_long", f"longer than {limit} characters") if len(scene.text) > limit else None
+
+
+def tapped_button(scene: Scene) -> Decision | None:
+    """Buttons that stand for an intent, an FAQ entry or a person; yes and no depend on what was asked."""
+    if scene.tap is None or scene.tap.verb in ("yes", "no"):
+        return None
+    return choose(scene, f"{scene.tap.verb}:{scene.tap.value}")
+
+
+def wish_for_human(scene: Scene) -> Decision | None:
+    """An explicit wish for a person."""
+    role, likely = scene.rules.roles.human, scene.likely
+    if scene.tap is None and forms.plain(scene.text) in scene.rules.words.human:
+        return hand_over(scene, "the customer asked for a person")
+    if scene.tap or not role or likely is None or likely.label != role:
+        return None
+    template = scene.rules.intents[role].template
+    return hand_over(scene, f"the customer asked for a person ({likely.confidence:.2f})", template, role)
+
+
+def negative_emotion(scene: Scene) -> Decision | None:
+    """One strong showing of a bad mood, or several lesser ones, unless a human is on the way already."""
+    escalation = scene.rules.escalation
+    if scene.waiting:
+        return None
+    if scene.strong_emotion in escalation.strong_emotions:
+        return hand_over(scene, f"strong {scene.strong_emotion}")
+    if scene.emotion not in escalation.repeated_emotions:
+        return None
+    recent = (*scene.conversation.moods, scene.emotion)[-escalation.within :]
+    showings = [mood for mood in recent if mood in escalation.repeated_emotions]
+    if len(showings) < escalation.times:
+        return None
+    return hand_over(scene, f"repeated {scene.emotion} ({len(showings)} of the last {len(recent)} turns)")
+
+
+def active_form(scene: Scene) -> Decision | None:
+    """A form being filled: an answer moves it on, another question is answered first, the rest is asked again."""
+    state = scene.form
+    if state is None:
+        return None
+    spec = scene.rules.forms[state.form]
+    if scene.cancels:
+        return _cancel(scene, f"form {spec.name} cancelled by the customer")
+    entities = scene.understanding.entities
+    step = forms.answer(spec, state, scene.text, entities, agrees=scene.agrees, denies=scene.denies)
+    aside = _aside(scene, state)
+    if step and not (aside and _is_new_wish(scene, state, aside)):
+        return go_on(scene, step, f"form {spec.name}: {state.asking} answered")
+    if scene.denies:
+        return _cancel(scene, f"form {spec.name}: no answer to {state.asking} wanted")
+    return aside or go_on(scene, forms.retry(spec, state), f"form {spec.name}: no answer to {state.asking}")
+
+
+def pending_offer(scene: Scene) -> Decision | None:
+    """A typed answer to a clarifying question: its number, its title, yes or no; and yes or no buttons at any time."""
+    options = scene.conversation.options
+    said = forms.plain(scene.text)
+    if scene.tap is None:
+        for number, option in enumerate(options, start=1):
+            if said == str(number) or said in _titles(scene, option):
+                return choose(scene, option)
+    if not (scene.agrees or scene.denies):
+        return None
+    if scene.agrees and options:
+        offered = [(1.0, option) for option in options]
+        return choose(scene, options[0]) if len(options) == 1 else ask_back(scene, offered, "yes to several options")
+    if scene.denies and options and OFFER_HUMAN not in options:
+        return missed(scene, "none of the offered options")
+    role = scene.rules.roles.affirm if scene.agrees else scene.rules.roles.deny
+    return choose(scene, f"intent:{role}") if role or scene.tap else None
+
+
+def unknown_language(scene: Scene) -> Decision | None:
+    """Words of a language that the bot was not made for."""
+    if not scene.speaks_unknown_language:
+        return None
+    return missed(scene, f"language {scene.understanding.lang} is not configured", "unknown_language")
+
+
+def out_of_scope(scene: Scene) -> Decision | None:
+    """Something the bot is not there for: only the FAQ may still know it."""
+    if scene.in_scope:
+        return None
+    reason = f"out of scope ({scene.understanding.oos:.2f})"
+    return known_answer(scene) or ask_back(scene, suggested_entries(scene), reason) or missed(scene, reason)
+
+
+def certain_answer(scene: Scene) -> Decision | None:
+    """An accepted intent's route, or an FAQ entry that is more specific."""
+    return known_answer(scene)
+
+
+def doubtful_answer(scene: Scene) -> Decision | None:
+    """Intents too close to each other or not certain enough, and FAQ entries worth a question."""
+    intent = scene.understanding.intent
+    reason = "no intent is certain enough" if scene.likely is None else "two intents are close"
+    detail = f"{reason} ({intent.label} {intent.confidence:.2f})" if intent else reason
+    return ask_back(scene, candidate_intents(scene) + suggested_entries(scene), detail)
+
+
+Rule = Callable[[Scene], Decision | None]
+
+RULES: tuple[Rule, ...] = (
+    held_by_agent,
+    command,
+    not_words,
+    nothing_said,
+    too_much_said,
+    tapped_button,
+    wish_for_human,
+    negative_emotion,
+    active_form,
+    pending_offer,
+    unknown_language,
+    out_of_scope,
+    certain_answer,
+    doubtful_answer,
+)
+"""The rules in their order; where none decides, the turn is a miss."""
+
+
+def _cancel(scene: Scene, reason: str) -> Decision:
+    template = "form_cancelled" if scene.form else "nothing_to_cancel"
+    return replace(say(scene, template, reason), form_state=None)
+
+
+def _aside(scene: Scene, state: FormState) -> Decision | None:
+    roles, accepted = scene.rules.roles, scene.accepted
+    if scene.tap or (accepted and accepted.label in (state.intent, roles.affirm, roles.deny)):
+        return None
+    decision = known_answer(scene)
+    return None if decision and decision.kind is DecisionKind.CLARIFY else decision
+
+
+def _is_new_wish(scene: Scene, state: FormState, aside: Decision) -> bool:
+    spec = scene.rules.forms[state.form]
+    slot = spec.slot(state.asking) or spec.slots[0]
+    if slot.type is SlotType.TEXT and state.asking == slot.name:
+        return scene.text.rstrip().endswith(("?", "？"))
+    return aside.kind is DecisionKind.FORM and forms.residue(slot, scene.text) > ASIDE_WORDS
+
+
+def _titles(scene: Scene, option: str) -> set[str]:
+    verb, _, name = option.partition(":")
+    rule = scene.rules.intents.get(name) if verb == "intent" else None
+    return {forms.plain(title) for title in rule.titles.values()} if rule else set()

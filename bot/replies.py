@@ -1,0 +1,174 @@
+"""From a decision to what the customer reads and what is remembered; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from bot import forms
+from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.messages import Button, Reply
+from bot.domain.rules import BotRules, SlotType
+from bot.templates import TemplateBook, shorten
+from nlu.types import Understanding
+from retrieval.types import FaqEntry
+
+MOODS_KEPT = 6
+"""How many turns' emotions are remembered."""
+
+_Text = TypeVar("_Text")
+
+LABEL_LIMIT = 60
+"""Characters that a button shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What comes of a decision.
+
+    Attributes:
+        replies: what goes out, in order; none for a silent decision.
+        form: the form as it stands now, None where none is being filled.
+        escalate: why a human has to act, None where none has to.
+    """
+
+    replies: tuple[Reply, ...]
+    form: FormState | None
+    escalate: str | None
+
+
+def fill(
+    decision: Decision,
+    conversation: Conversation,
+    rules: BotRules,
+    book: TemplateBook,
+    entries: Mapping[str, FaqEntry],
+) -> Filled:
+    """Puts a decision into words.
+
+    Args:
+        decision: what was decided.
+        conversation: the state before the message; its number of turns picks the phrasings.
+        rules: the bot's rules.
+        book: its templates.
+        entries: FAQ entries by id.
+
+    Returns:
+        The replies, the form and why a human has to act.
+    """
+    composer = _Composer(decision, conversation.turns, rules, book, entries)
+    return Filled(composer.replies(), decision.form_state, decision.escalate or None)
+
+
+def next_state(
+    conversation: Conversation, understanding: Understanding, decision: Decision, rules: BotRules
+) -> Conversation:
+    """The conversation's state after a message was answered.
+
+    Args:
+        conversation: the state before it.
+        understanding: the model's reading of it.
+        decision: what was decided.
+        rules: the bot's rules.
+
+    Returns:
+        The new state. A closed conversation is the bot's again; after a handover moods and misses count anew.
+    """
+    if decision.kind is DecisionKind.SILENT:
+        return replace(conversation, turns=conversation.turns + 1)
+    status = Status.BOT if conversation.status is Status.CLOSED else conversation.status
+    escalated = bool(decision.escalate)
+    answered = decision.kind in (DecisionKind.FAQ, DecisionKind.FORM, DecisionKind.SMALLTALK) or decision.intent
+    misses = conversation.misses + 1 if decision.miss else 0 if answered else conversation.misses
+    return replace(
+        conversation,
+        status=Status.WAITING if escalated else status,
+        lang=decision.lang or conversation.lang,
+        form=decision.form_state,
+        moods=() if escalated else (*conversation.moods, decision.emotion)[-MOODS_KEPT:],
+        misses=0 if escalated else misses,
+        last_intent=decision.intent or conversation.last_intent,
+        turns=conversation.turns + 1,
+        options=decision.options,
+        noted={**conversation.noted, **_noted(understanding, rules)},
+    )
+
+
+def _noted(understanding: Understanding, rules: BotRules) -> dict[str, str]:
+    slots = [slot for spec in rules.forms.values() for slot in spec.slots if slot.type is SlotType.ORDER_NUMBER]
+    named = {slot.entity: forms.find_values(slot, understanding.text, understanding.entities) for slot in slots}
+    return {entity: values[-1] for entity, values in named.items() if entity and values}
+
+
+@dataclass(frozen=True, slots=True)
+class _Composer:
+    decision: Decision
+    variant: int
+    rules: BotRules
+    book: TemplateBook
+    entries: Mapping[str, FaqEntry]
+
+    def replies(self) -> tuple[Reply, ...]:
+        if self.decision.kind is DecisionKind.SILENT:
+            return ()
+        main = self._faq() if self.decision.kind is DecisionKind.FAQ else self._spoken()
+        state = self.decision.form_state
+        if state is None or self.decision.kind is DecisionKind.FORM:
+            return (main,)
+        return (main, self._question(state))
+
+    def _render(self, key: str, slots: Mapping[str, str]) -> Reply:
+        return self.book.render(key, self.decision.lang, self.decision.emotion, self._shown(slots), self.variant)
+
+    def _shown(self, slots: Mapping[str, str]) -> dict[str, str]:
+        """Slots as the customer reads them: a choice by its own words, not by its stored value."""
+        state = self.decision.form_state
+        spec = self.rules.forms.get(self.decision.form or (state.form if state else ""))
+        chosen = [(slot.name, choice) for slot in (spec.slots if spec else ()) for choice in slot.choices]
+        words = {name: self._in_language(c.words)[0] for name, c in chosen if slots.get(name) == c.value}
+        return {**slots, **words}
+
+    def _faq(self) -> Reply:
+        entry = self.entries.get(self.decision.faq)
+        return Reply(entry.answer, entry.lang) if entry else self._render("fallback", {})
+
+    def _spoken(self) -> Reply:
+        decision = self.decision
+        offered = tuple(button for value in decision.options if (button := self._option(value)))
+        template, slots = decision.template, decision.slots
+        if template in ("clarify", "clarify_one") and not offered:
+            template = "fallback"
+        if template == "clarify_one":
+            slots, offered = {"option": offered[0].label}, ()
+        reply = self._render(template, slots)
+        state = decision.form_state if decision.kind is DecisionKind.FORM else None
+        reply = replace(reply, buttons=(*offered, *self._choices(state), *reply.buttons))
+        return self._led(decision.lead, reply)
+
+    def _question(self, state: FormState) -> Reply:
+        reply = self._render(forms.question(self.rules.forms[state.form], state), state.slots)
+        return self._led("form_resume", replace(reply, buttons=(*self._choices(state), *reply.buttons)))
+
+    def _led(self, lead: str, reply: Reply) -> Reply:
+        if not lead:
+            return reply
+        first = self._render(lead, self.decision.slots)
+        return replace(reply, text=f"{first.text}\n{reply.text}", buttons=(*reply.buttons, *first.buttons))
+
+    def _choices(self, state: FormState | None) -> tuple[Button, ...]:
+        slot = self.rules.forms[state.form].slot(state.asking) if state else None
+        words = [self._in_language(choice.words)[0] for choice in slot.choices] if slot else []
+        return tuple(Button(word, f"say:{word}") for word in words)
+
+    def _option(self, value: str) -> Button | None:
+        verb, _, name = value.partition(":")
+        if verb == "intent" and name in self.rules.intents:
+            return Button(shorten(self._in_language(self.rules.intents[name].titles), LABEL_LIMIT), value)
+        if verb == "faq" and name in self.entries:
+            return Button(shorten(self.entries[name].question, LABEL_LIMIT), value)
+        return None
+
+    def _in_language(self, texts: Mapping[str, _Text]) -> _Text:
+        return texts[self.decision.lang] if self.decision.lang in texts else texts[self.rules.default_language]

@@ -1,0 +1,188 @@
+"""What the policy sees of one message: the reading, the conversation so far, and what follows from both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.messages import ContentKind, IncomingMessage
+from bot.domain.rules import CONFIRM, BotRules
+from bot.forms import plain
+from nlu.types import OUT_OF_SCOPE, Score, Understanding
+from retrieval.types import Hit, HitThresholds
+
+SPOKEN = (ContentKind.TEXT, ContentKind.EDITED, ContentKind.BUTTON)
+"""Kinds of content that are words; others are words only by their caption."""
+
+_TAP = re.compile(r"(intent|faq|say|human|yes|no):(.*)", re.DOTALL)
+_TYPED_TAP = re.compile(r"(intent|faq):(\S+)|(human|yes|no):")
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A tapped button.
+
+    Attributes:
+        verb: `intent`, `faq`, `human`, `yes` or `no`.
+        value: what follows the colon.
+    """
+
+    verb: str
+    value: str = ""
+
+
+def as_said(message: IncomingMessage) -> IncomingMessage:
+    """A `say:` button as the text it stands for, to be understood like typed words; any other message as it is."""
+    match = _TAP.fullmatch(message.text)
+    if message.kind is not ContentKind.BUTTON or match is None or match[1] != "say":
+        return message
+    return replace(message, text=match[2], kind=ContentKind.TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One message in its conversation.
+
+    Attributes:
+        understanding: the model's reading.
+        conversation: the state before the message.
+        hits: FAQ hits, the best first.
+        hit_thresholds: where a hit's score turns into an answer.
+        rules: the bot's rules.
+        kind: what the message is made of.
+        said: the message's own text or the tapped button's value.
+    """
+
+    understanding: Understanding
+    conversation: Conversation
+    hits: Sequence[Hit]
+    hit_thresholds: HitThresholds
+    rules: BotRules
+    kind: ContentKind
+    said: str
+
+    @property
+    def text(self) -> str:
+        """The words of the message; for a `say:` button the words it stands for."""
+        match = _TAP.fullmatch(self.said) if self.kind is ContentKind.BUTTON else None
+        return match[2] if match and match[1] == "say" else self.said
+
+    @property
+    def tap(self) -> Tap | None:
+        """The button that was tapped, or whose value was sent by a caller that has no buttons."""
+        pattern = _TAP if self.kind is ContentKind.BUTTON else _TYPED_TAP
+        match = pattern.fullmatch(self.said.strip()) if self.kind in SPOKEN else None
+        if match is None or match[1] == "say":
+            return None
+        verb, _, value = match[0].partition(":")
+        return Tap(verb, value.strip())
+
+    @property
+    def waiting(self) -> bool:
+        """True where a human has been asked for and has not come yet."""
+        return self.conversation.status is Status.WAITING
+
+    @property
+    def form(self) -> FormState | None:
+        """The form being filled, as long as the bot still has it and its question still makes sense."""
+        state = self.conversation.form
+        spec = self.rules.forms.get(state.form) if state else None
+        if state is None or spec is None or state.intent not in self.rules.intents:
+            return None
+        missing = next((slot.name for slot in spec.slots if slot.name not in state.slots), CONFIRM)
+        return state if state.asking == missing and (spec.confirm or missing != CONFIRM) else None
+
+    @property
+    def lang(self) -> str:
+        """The language to answer in: the message's where it has words of a known one, else the conversation's."""
+        read, before = self.understanding.lang, self.conversation.lang
+        wordless = self.tap is not None or not any(letter.isalpha() for letter in self._without_numbers)
+        order = (before, read) if wordless else (read, before)
+        return next((lang for lang in order if lang in self.rules.languages), self.rules.default_language)
+
+    @property
+    def speaks_unknown_language(self) -> bool:
+        """True where the message has words of a language that the bot was not made for."""
+        read = self.understanding.lang
+        return bool(read) and read not in self.rules.languages and any(c.isalpha() for c in self._without_numbers)
+
+    @property
+    def _without_numbers(self) -> str:
+        return re.sub(r"[A-Za-z]{0,4}[\s#._-]?[0-9][0-9\s._-]*", " ", self.text)
+
+    @property
+    def in_scope(self) -> bool:
+        """True unless the model holds the message for something the bot is not there for."""
+        intent = self.understanding.intent
+        refused = self.understanding.oos >= self.understanding.thresholds.oos_reject
+        return not refused and not (intent is not None and intent.label == OUT_OF_SCOPE)
+
+    @property
+    def likely(self) -> Score | None:
+        """The best intent where it is certain enough and the bot knows it, however close the second is."""
+        intent = self.understanding.intent
+        if intent is None or not self.in_scope or intent.label not in self.rules.intents:
+            return None
+        return intent.top[0] if intent.confidence >= self.understanding.thresholds.intent_accept else None
+
+    @property
+    def accepted(self) -> Score | None:
+        """The best intent where it is certain enough and well ahead of the second."""
+        intent, likely = self.understanding.intent, self.likely
+        if intent is None or likely is None:
+            return None
+        return likely if intent.margin >= self.understanding.thresholds.intent_margin else None
+
+    @property
+    def emotion(self) -> str:
+        """The believed emotion, empty for none; a tapped button or a picture shows none."""
+        emotion = self.understanding.emotion
+        if emotion is None or self.tap or not self.text.strip():
+            return ""
+        return emotion.label if emotion.confidence >= self.understanding.thresholds.emotion_accept else ""
+
+    @property
+    def strong_emotion(self) -> str:
+        """The believed emotion where it is strong, empty otherwise."""
+        emotion = self.understanding.emotion
+        strong = emotion is not None and emotion.confidence >= self.understanding.thresholds.emotion_strong
+        return self.emotion if strong else ""
+
+    @property
+    def ranked_hits(self) -> list[Hit]:
+        """The hits in the customer's language, or all of them where there is none; the best first."""
+        own = [hit for hit in self.hits if hit.entry.lang == self.lang]
+        return sorted(own or self.hits, key=lambda hit: -hit.score)
+
+    @property
+    def answering_hit(self) -> Hit | None:
+        """The best hit where it is certain enough to answer."""
+        best = next(iter(self.ranked_hits), None)
+        return best if best and best.score >= self.hit_thresholds.accept else None
+
+    @property
+    def agrees(self) -> bool:
+        """True where the message says yes."""
+        return self._says("yes", self.rules.words.yes, self.rules.roles.affirm)
+
+    @property
+    def denies(self) -> bool:
+        """True where the message says no."""
+        return self._says("no", self.rules.words.no, self.rules.roles.deny)
+
+    @property
+    def cancels(self) -> bool:
+        """True where the message is a word that ends a form."""
+        return self.tap is None and plain(self.text) in self.rules.words.cancel
+
+    def _says(self, verb: str, words: frozenset[str], role: str) -> bool:
+        if self.tap:
+            return self.tap.verb == verb
+        said = plain(self.text)
+        known = self.rules.words
+        if said in known.yes | known.no | known.cancel:
+            return said in words
+        accepted = self.accepted
+        return bool(role) and accepted is not None and accepted.label == role

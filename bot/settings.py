@@ -1,0 +1,152 @@
+"""Settings from environment variables with the prefix `FRONTDESK_` and from a `.env` file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal
+
+from croniter import croniter
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+_WEAK = {"secret", "changeme", "change-me", "password", "default", "admin", "frontdesk", "test", "12345678"}
+
+
+class Settings(BaseSettings):
+    """What the operator can set; every field is `FRONTDESK_<FIELD>` in the environment.
+
+    Attributes:
+        data_dir: where everything is kept: database, Redis file, releases, keys.
+        bot_dir: the bot's own files: `bot.yaml`, templates, forms, examples, FAQ.
+        redis_url: a Redis server; absent, an embedded one is started.
+        database_url: a PostgreSQL or SQLite database; absent, SQLite in the data folder.
+        telegram_token: from @BotFather; absent, no Telegram.
+        telegram_api_url: where the Bot API answers.
+        telegram_mode: `polling` or `webhook`.
+        telegram_webhook_url: the public https address of `/telegram/webhook`.
+        telegram_webhook_secret: what Telegram sends along with each update.
+        host: address to listen on.
+        port: port to listen on.
+        languages: languages the bot speaks, separated by commas.
+        secret_key: signs cookies; absent, one is made and kept in the data folder.
+        api_key: what callers of `/v1` show; absent, one is made, kept in the data folder and printed.
+        retrain_schedule: when to retrain, in cron's five fields; absent, only by hand.
+        state_ttl: seconds after which an idle conversation is forgotten.
+        workers: conversations answered side by side in one process.
+        threads: CPU threads for reading messages; 0 for torch's choice.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("var")
+    bot_dir: Path = Path("examples/shop")
+    redis_url: SecretStr | None = None
+    database_url: SecretStr | None = None
+    telegram_token: SecretStr | None = None
+    telegram_api_url: str = "https://api.telegram.org"
+    telegram_mode: Literal["polling", "webhook"] = "polling"
+    telegram_webhook_url: str | None = None
+    telegram_webhook_secret: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535)
+    languages: Annotated[tuple[str, ...], NoDecode] = ("zh", "en")
+    secret_key: SecretStr | None = None
+    api_key: SecretStr | None = None
+    retrain_schedule: str | None = None
+    state_ttl: int = Field(86_400, ge=60)
+    workers: int = Field(4, ge=1, le=64)
+    threads: int = Field(0, ge=0)
+
+    @field_validator("redis_url", "database_url", "telegram_token", "secret_key", "api_key", mode="before")
+    @classmethod
+    def _blank_is_absent(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("retrain_schedule", "telegram_webhook_url", "telegram_webhook_secret", mode="before")
+    @classmethod
+    def _blank_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("retrain_schedule")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        if value is not None and not croniter.is_valid(value):
+            raise ValueError(f"{value!r} is not a cron schedule; five fields such as '0 3 * * *' are expected")
+        return value
+
+    @field_validator("secret_key", "api_key")
+    @classmethod
+    def _is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (len(value.get_secret_value()) < 16 or value.get_secret_value().lower() in _WEAK):
+            raise ValueError("is too easy to guess; give at least 16 random characters or leave it out")
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the default one included."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'frontdesk.sqlite3'}"
+
+    def effective(self) -> dict[str, str]:
+        """Every setting as it is in force, secrets masked."""
+        shown = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            text = "not set" if value is None else "********" if isinstance(value, SecretStr) else str(value)
+            shown[f"FRONTDESK_{name.upper()}"] = ",".join(value) if isinstance(value, tuple) else text
+        return shown
+
+
+def read_settings() -> Settings:
+    """Reads the settings.
+
+    Returns:
+        The settings in force.
+
+    Raises:
+        SettingsError: a value is wrong; names the variable and what it should be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FRONTDESK_" + "_".join(str(part) for part in first["loc"][:1]).upper()
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {message}. See `frontdesk doctor` for the settings in force.") from error
+
+
+def kept_key(data_dir: Path, name: str) -> tuple[str, bool]:
+    """A random key that is made once and kept in the data folder, readable by its owner alone.
+
+    Args:
+        data_dir: the data folder.
+        name: the key's file name.
+
+    Returns:
+        The key, and whether it was made just now.
+    """
+    folder = data_dir / "keys"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / name
+    key = secrets.token_urlsafe(32)
+    partial = folder / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(key + "\n")
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return path.read_text("utf-8").strip(), False
+    finally:
+        partial.unlink()
+    return key, True

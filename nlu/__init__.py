@@ -1,0 +1,1 @@
+"""Text to Understanding: normalisation, encoder, heads, calibration, out-of-scope score, runtime, releases."""

@@ -1,0 +1,1 @@
+"""Sentence vector to FAQ hits to a composed answer."""

@@ -1,0 +1,203 @@
+"""The FAISS index of a knowledge base: sentence vector to FAQ hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from retrieval import storage
+from retrieval.calibration import HitCalibration, calibrate
+from retrieval.types import Embed, FaqEntry, FaqError, Hit, HitThresholds, Vector
+from retrieval.vectors import ANSWER_WEIGHT, EntryVectors, Rows, check_unit_length, embed_entries
+
+_CANDIDATE_ROWS = 128
+_ROWS_A_HIT = 32
+_TIE_DECIMALS = 6
+_STANDS_IN = 4.0
+
+
+class FaqIndex:
+    """Finds FAQ entries by sentence vector; a `FaqSearch`, safe for concurrent searches.
+
+    FAISS proposes the entries that own the nearest wordings and passages; these are ranked by closeness (see
+    `retrieval.vectors`). Translations of one entry (`<stem>.<lang>`) count as one hit.
+    """
+
+    def __init__(self, vectors: EntryVectors, calibration: HitCalibration) -> None:
+        self._vectors = vectors
+        self._calibration = calibration
+        self._by_id = {entry.id: entry for entry in vectors.entries}
+        self._row_entry = np.concatenate([vectors.owner, np.arange(len(vectors.entries))])
+        self._faiss = faiss.IndexFlatIP(vectors.wording_vectors.shape[1])
+        self._faiss.add(np.concatenate([vectors.wording_vectors, vectors.passage_vectors]))
+
+    @classmethod
+    def build(
+        cls,
+        entries: Sequence[FaqEntry],
+        embed: Embed,
+        *,
+        out_of_scope: Vector | None = None,
+        risk: float = 0.05,
+        calibration: HitCalibration | None = None,
+        answer_weight: float = ANSWER_WEIGHT,
+    ) -> FaqIndex:
+        """Embeds a knowledge base and calibrates its scores.
+
+        Args:
+            entries: the entries; none at all are allowed.
+            embed: gives unit-length vectors.
+            out_of_scope: unit-length vectors of texts that no entry answers, for the calibration.
+            risk: the share of wrong answers that is borne.
+            calibration: a known calibration instead of a new one.
+            answer_weight: what closeness to the answer counts beside closeness to the nearest wording.
+
+        Returns:
+            The index; an id that is there twice, or vectors of the wrong shape or length, are a `FaqError`.
+        """
+        vectors = embed_entries(entries, embed, answer_weight)
+        if out_of_scope is not None:
+            _check_width(out_of_scope, vectors.wording_vectors.shape[1])
+        return cls(vectors, calibration or calibrate(vectors, out_of_scope, risk))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> FaqIndex:
+        """Reads an index that `save` wrote.
+
+        Args:
+            folder: the folder with `faq.jsonl`, `faq.faiss` and `faq.json`.
+
+        Returns:
+            The index; a file that is missing, damaged or does not fit the others is a `FaqError`.
+        """
+        vectors, calibration = storage.load(Path(folder))
+        return cls(vectors, calibration)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes `faq.jsonl`, `faq.faiss` and `faq.json`; a file that cannot be written is a `FaqError`.
+
+        Args:
+            folder: an existing folder.
+        """
+        content = faiss.serialize_index(self._faiss).tobytes()
+        storage.save(Path(folder), self._vectors, self._calibration, self._row_entry, content)
+
+    @property
+    def entries(self) -> tuple[FaqEntry, ...]:
+        """The knowledge base, in the order of the columns of `search_all`."""
+        return self._vectors.entries
+
+    @property
+    def calibration(self) -> HitCalibration:
+        """How closeness turns into a score."""
+        return self._calibration
+
+    @property
+    def thresholds(self) -> HitThresholds:
+        """The thresholds that came with the index."""
+        return self._calibration.thresholds
+
+    @property
+    def width(self) -> int:
+        """The width of its vectors."""
+        return int(self._faiss.d)
+
+    def entry(self, entry_id: str) -> FaqEntry | None:
+        """The entry with this id, or None."""
+        return self._by_id.get(entry_id)
+
+    def search(self, vector: Vector, top: int = 3, lang: str | None = None) -> list[Hit]:
+        """Finds the nearest entries, translations of one entry at most once, the best first.
+
+        Args:
+            vector: unit-length sentence vector, shape `(width,)`.
+            top: how many entries at most.
+            lang: of several translations take this one, and of equally close entries those of this language first.
+
+        Returns:
+            Up to `top` hits; a vector of the wrong width or length is a `FaqError`.
+        """
+        query = np.ascontiguousarray(vector, dtype=np.float32)[None]
+        _check_width(query, self.width)
+        if not self.entries or top < 1:
+            return []
+        nearby = self._vectors.only(self._candidates(query, top))
+        closeness = nearby.closeness(query)[0]
+        of_group = nearby.best_of_groups(closeness[None])[0].astype(np.float64)
+        speaks = [entry.lang == lang for entry in nearby.entries]
+        spoken = np.zeros(len(of_group), dtype=np.bool_)
+        np.logical_or.at(spoken, nearby.group, speaks)
+
+        order = np.lexsort((~spoken, -np.round(of_group, _TIE_DECIMALS)))
+        similarity = nearby.wording_vectors @ query[0]
+        hits = []
+        for group in order[:top]:
+            members = np.flatnonzero(nearby.group == group)
+            number = max(members, key=lambda member: (speaks[member], closeness[member]))
+            own = np.flatnonzero(nearby.owner == number)
+            row = own[np.argmax(similarity[own])]
+            others = np.delete(of_group, group)
+            lead = of_group[group] - others.max() if len(others) else 0.0
+            score = self._calibration.probability(of_group[group], lead)
+            hits.append(Hit(nearby.entries[number], nearby.wordings[row], float(similarity[row]), score))
+        return hits
+
+    def search_all(self, vectors: Vector, langs: Sequence[str | None] | None = None) -> Vector:
+        """Ranks all entries for each query, for evaluation.
+
+        Args:
+            vectors: unit-length vectors, shape `(queries, width)`.
+            langs: the language of each query; its translation stands for all of an entry, and the others come last,
+                as `search` would not show them. None ranks every entry by itself.
+
+        Returns:
+            Higher is better, comparable within a query, shape `(queries, entries)`.
+
+        Raises:
+            FaqError: a vector has the wrong width or length, or there is not one language a query.
+        """
+        queries = np.ascontiguousarray(vectors, dtype=np.float32)
+        _check_width(queries, self.width)
+        if langs is not None and len(langs) != len(queries):
+            raise FaqError(f"langs: expected one for each of {len(queries)} queries, got {len(langs)}")
+        if not self.entries or not len(queries):
+            return np.zeros((len(queries), len(self.entries)), dtype=np.float32)
+        scores = self._vectors.closeness(queries)
+        if langs is None:
+            return scores
+        group = self._vectors.group
+        of_group = self._vectors.best_of_groups(scores)
+        entry_langs = np.array([entry.lang for entry in self.entries])
+        for lang in {lang for lang in langs if lang is not None}:
+            rows = np.array([each == lang for each in langs])
+            speaks = entry_langs == lang
+            stands_in = np.isin(group, group[speaks])
+            scores[np.ix_(rows, speaks)] = of_group[np.ix_(rows, group[speaks])]
+            scores[np.ix_(rows, stands_in & ~speaks)] -= _STANDS_IN
+        return scores
+
+    def _candidates(self, query: Vector, top: int) -> Rows:
+        """Entries that own the nearest rows, with all their translations, ascending."""
+        rows = min(max(_CANDIDATE_ROWS, _ROWS_A_HIT * top), self._faiss.ntotal)
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(1)
+        try:
+            _, nearest = self._faiss.search(query, rows)
+        finally:
+            faiss.omp_set_num_threads(threads)
+        groups = np.unique(self._vectors.group[self._row_entry[nearest[0]]])
+        # One entry with very many variants can own all the nearest rows; then its rivals must still be seen.
+        if len(groups) <= min(top, self._vectors.groups - 1):
+            return np.arange(len(self.entries))
+        return np.flatnonzero(np.isin(self._vectors.group, groups))
+
+
+def _check_width(vectors: Vector, width: int) -> None:
+    if vectors.ndim != 2 or vectors.shape[1] != width:
+        raise FaqError(
+            f"expected vectors of width {width}, as the index has, got shape {vectors.shape}; use its encoder"
+        )
+    check_unit_length(vectors)

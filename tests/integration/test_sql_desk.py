@@ -1,0 +1,213 @@
+"""The contract of `ConversationLog`, over SQLite and PostgreSQL: verdicts, agents and a person's data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.sql_log import SqlLog, open_log
+from bot.domain.messages import Reply
+from bot.errors import InputError
+from tests.integration.sql_examples import AT, CHAT, agent, answered, from_threads, message, turn
+
+# -- what people say about turns
+
+
+def test_a_later_correction_replaces_the_earlier(sql_log: SqlLog, sql_clock) -> None:
+    mei, tom = agent(sql_log), agent(sql_log, "tom")
+    turn_id = answered(sql_log)
+    sql_log.add_correction(turn_id, "intent", "refund", mei)
+    sql_log.add_correction(turn_id, "emotion", "angry", mei)
+    sql_clock.advance(5)
+    sql_log.add_correction(turn_id, "intent", "cancel", tom)
+    held = [(c.turn, c.field, c.value, c.agent) for c in sql_log.corrections(turn_id)]
+    assert held == [(turn_id, "emotion", "angry", "mei"), (turn_id, "intent", "cancel", "tom")]
+    assert sql_log.corrections(turn_id)[1].at == sql_clock.now()
+    view = sql_log.turn(turn_id)
+    assert view is not None
+    assert view.corrections == {"emotion": "angry", "intent": "cancel"}
+
+
+def test_later_feedback_replaces_the_earlier(sql_log: SqlLog) -> None:
+    turn_id = answered(sql_log)
+    sql_log.add_feedback(turn_id, 1)
+    sql_log.add_feedback(turn_id, -1)
+    assert [view.feedback for view in sql_log.turns(CHAT)] == [-1]
+
+
+@pytest.mark.parametrize(
+    ("act", "complaint"),
+    [
+        pytest.param(lambda log, turn: log.add_correction(turn, "mood", "x", 1), "one of", id="unknown field"),
+        pytest.param(lambda log, turn: log.add_correction(99, "intent", "x", 1), "no turn 99", id="corrected turn"),
+        pytest.param(lambda log, turn: log.add_correction(turn, "intent", "x", 7), "no agent 7", id="agent"),
+        pytest.param(lambda log, turn: log.add_feedback(99, 1), "no turn 99", id="judged turn"),
+        pytest.param(lambda log, turn: log.add_feedback(turn, 2), "got 2", id="verdict"),
+    ],
+)
+def test_wrong_verdicts_are_refused(sql_log: SqlLog, act: Callable[[SqlLog, int], object], complaint: str) -> None:
+    turn_id = answered(sql_log)
+    with pytest.raises(InputError, match=complaint):
+        act(sql_log, turn_id)
+
+
+def test_utterances_are_told_in_order_over_pages(sql_log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.adapters.sql_reading._PAGE", 2)
+    ids = [answered(sql_log, number) for number in range(5)]
+    sql_log.add_correction(ids[1], "intent", "refund", agent(sql_log))
+    sql_log.add_feedback(ids[3], 1)
+    told = list(sql_log.logged_utterances())
+    assert [utterance.turn for utterance in told] == ids
+    assert [utterance.corrections for utterance in told] == [{}, {"intent": "refund"}, {}, {}, {}]
+    assert [utterance.feedback for utterance in told] == [0, 0, 0, 1, 0]
+    first = told[0]
+    assert (first.text, first.lang, first.intent, first.emotion) == (message().text, "en", "track_order", "calm")
+    assert (first.decision, first.faq, first.kind) == ("template", "", "text")
+
+
+@pytest.mark.parametrize(
+    ("document", "faq", "intent"),
+    [
+        pytest.param({}, "", "", id="empty"),
+        pytest.param({"decision": {"kind": "faq", "faq": "f1"}, "hits": [{"id": "f2"}]}, "f1", "", id="named entry"),
+        pytest.param({"decision": {"kind": "faq"}, "hits": [{"id": "f2"}]}, "f2", "", id="best hit"),
+        pytest.param({"decision": {"kind": "clarify"}, "hits": [{"id": "f2"}]}, "", "", id="hit that did not answer"),
+        pytest.param({"understanding": {"intent": None, "emotion": None}, "hits": None}, "", "", id="heads missing"),
+    ],
+)
+def test_columns_follow_the_document(sql_log: SqlLog, document: dict, faq: str, intent: str) -> None:
+    sql_log.record_turn(turn(message(), document=document))
+    (utterance,) = sql_log.logged_utterances()
+    assert (utterance.faq, utterance.intent, utterance.lang) == (faq, intent, "en")
+
+
+# -- agents
+
+
+def test_agents_are_known_by_name(sql_log: SqlLog) -> None:
+    number = sql_log.add_agent("mei", "hash", "admin")
+    found = sql_log.agent_by_name("mei")
+    assert found is not None
+    assert (found.id, found.name, found.role, found.password_hash, found.active) == (
+        number,
+        "mei",
+        "admin",
+        "hash",
+        True,
+    )
+    assert sql_log.agent_by_name("tom") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "complaint"),
+    [("mei", "agent", "'mei' is taken"), ("tom", "boss", "got 'boss'"), (" ", "agent", "empty")],
+)
+def test_wrong_agents_are_refused(sql_log: SqlLog, name: str, role: str, complaint: str) -> None:
+    agent(sql_log)
+    with pytest.raises(InputError, match=complaint):
+        sql_log.add_agent(name, "hash", role)
+
+
+def test_sessions_expire(sql_log: SqlLog, sql_clock) -> None:
+    mei = agent(sql_log)
+    sql_log.open_session(mei, "token", sql_clock.now() + timedelta(seconds=60))
+    sql_clock.advance(59)
+    found = sql_log.session_agent("token")
+    assert found is not None
+    assert found.id == mei
+    sql_clock.advance(1)
+    assert sql_log.session_agent("token") is None
+    assert sql_log.session_agent("other") is None
+
+
+def test_sessions_end(sql_log: SqlLog, sql_clock) -> None:
+    mei, tom = agent(sql_log), agent(sql_log, "tom")
+    later = sql_clock.now() + timedelta(hours=1)
+    for token, who in (("a", mei), ("b", mei), ("c", mei), ("d", tom)):
+        sql_log.open_session(who, token, later)
+    sql_log.close_session("a")
+    assert [token for token in "abcd" if sql_log.session_agent(token)] == ["b", "c", "d"]
+    sql_log.set_agent_password("mei", "new hash")
+    assert [token for token in "abcd" if sql_log.session_agent(token)] == ["d"]
+    changed = sql_log.agent_by_name("mei")
+    assert changed is not None
+    assert changed.password_hash == "new hash"
+    with pytest.raises(InputError, match="no agent 'bob'"):
+        sql_log.set_agent_password("bob", "hash")
+
+
+def test_a_run_is_claimed_once(sql_log: SqlLog) -> None:
+    assert sorted(from_threads(8, lambda _: sql_log.claim_run("retrain", AT))) == [False] * 7 + [True]
+    assert not sql_log.claim_run("retrain", AT.astimezone(timezone(timedelta(hours=8))))
+    assert sql_log.claim_run("retrain", AT + timedelta(days=1))
+
+
+# -- a person's data
+
+
+def full_customer(log: SqlLog, conversation: str, clock) -> None:
+    turn_id = answered(log, 1, conversation)
+    log.accept(message(2, conversation, "anybody there? 有人吗"))
+    name = f"agent of {conversation}"
+    number = agent(log, name)
+    log.open_escalation(conversation, turn_id, "asked")
+    log.add_outgoing(conversation, Reply("Hello", "en"), author="agent", agent=number, key="k")
+    log.add_correction(turn_id, "intent", "refund", number)
+    log.add_feedback(turn_id, -1)
+    log.audit(name, "reply", f"{conversation}: message 3")
+
+
+def test_a_customer_is_exported_whole(sql_log: SqlLog, sql_clock) -> None:
+    full_customer(sql_log, "web:1", sql_clock)
+    full_customer(sql_log, "web:12", sql_clock)
+    exported = sql_log.export_customer("web:1")
+    assert json.loads(json.dumps(exported)) == exported
+    assert exported["conversation"]["id"] == "web:1"
+    assert {name: len(rows) for name, rows in exported.items() if name != "conversation"} == {
+        "messages": 2,
+        "turns": 1,
+        "outgoing": 2,
+        "escalations": 1,
+        "corrections": 1,
+        "feedback": 1,
+    }
+    assert [row["text"] for row in exported["messages"]] == [message().text, "anybody there? 有人吗"]
+    assert datetime.fromisoformat(exported["messages"][0]["at"]) == AT
+    assert exported["turns"][0]["document"]["release"] == "r1"
+    assert sql_log.export_customer("web:nobody") == {}
+
+
+def test_a_customer_is_erased_whole(sql_log: SqlLog, sql_clock) -> None:
+    full_customer(sql_log, "web:1", sql_clock)
+    full_customer(sql_log, "web:12", sql_clock)
+    other = sql_log.export_customer("web:12")
+    newest = sql_log.outgoing_since("web:12", 0)[-1].id
+
+    assert sql_log.erase_customer("web:1") == 9
+    assert sql_log.erase_customer("web:1") == 0
+    assert sql_log.export_customer("web:1") == {}
+    assert (sql_log.turns("web:1"), sql_log.outgoing_since("web:1", 0), sql_log.snapshot("web:1")) == ([], [], None)
+    assert sql_log.pending_conversations() == ["web:12"]
+    assert sql_log.export_customer("web:12") == other
+    assert [(entry.who, entry.detail) for entry in sql_log.audit_trail()] == [
+        ("agent of web:12", "web:12: message 3"),
+        ("agent of web:1", "(erased): message 3"),
+    ]
+    assert [entry.action for entry in sql_log.audit_trail(limit=1)] == ["reply"]
+
+    sql_log.erase_customer("web:12")
+    answered(sql_log, 1, "web:12")
+    assert sql_log.outgoing_since("web:12", newest) != []
+
+
+def test_erased_words_leave_the_files_too(tmp_path: Path, sql_clock) -> None:
+    log = open_log(f"sqlite:///{tmp_path}/log.db", sql_clock)
+    log.accept(message(1, "web:1", "my secret is xyzzy"))
+    assert any(b"xyzzy" in file.read_bytes() for file in tmp_path.iterdir())
+    log.erase_customer("web:1")
+    assert not any(b"xyzzy" in file.read_bytes() for file in tmp_path.iterdir())
+    log.close()

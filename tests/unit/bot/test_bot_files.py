@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bot.bot_files import load_bot_files
+from bot.domain.rules import Route
+from bot.errors import InputError
+from bot.templates import SYSTEM_TEMPLATES
+
+SHOP = Path(__file__).parents[3] / "examples" / "shop"
+BOT = load_bot_files(SHOP)
+NAMES = """
+order_status order_cancel order_change change_address delivery_time delivery_cost delivery_late
+delivery_lost pickup_point international_shipping return_request return_policy exchange_item
+refund_status refund_method damaged_item wrong_item missing_item warranty product_availability
+product_details size_guide recommendation price_match discount_code promotion_info payment_methods
+payment_failed double_charge installments invoice gift_card gift_wrap account_register login_problem
+account_update account_delete loyalty_points unsubscribe store_hours store_location wholesale jobs
+complaint praise human_agent greeting goodbye thanks affirm deny bot_identity
+"""
+INTENTS = NAMES.split()
+EMOTIONAL = [
+    "delivery_late_start",
+    "damaged_item_start",
+    "refund_status_start",
+    "double_charge_start",
+    "login_problem",
+    "complaint",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("bot.yaml", "templates.yaml", "forms.yaml"):
+        shutil.copy(SHOP / name, tmp_path / name)
+    return tmp_path
+
+
+def complaint(folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        load_bot_files(folder)
+    return str(caught.value)
+
+
+def swap(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_example_shop_covers_every_intent_in_both_languages() -> None:
+    assert sorted(BOT.rules.intents) == sorted(INTENTS)
+    assert len(INTENTS) == 52
+    for rule in BOT.rules.intents.values():
+        assert set(rule.titles) == {"en", "zh"}
+        for language in ("en", "zh"):
+            assert len(BOT.templates.templates[rule.template].phrasings[language]["default"]) >= 2, (
+                rule.name,
+                language,
+            )
+
+
+def test_the_example_shop_has_every_system_template_twice() -> None:
+    for key in SYSTEM_TEMPLATES:
+        assert all(len(moods["default"]) >= 2 for moods in BOT.templates.templates[key].phrasings.values()), key
+
+
+@pytest.mark.parametrize("key", EMOTIONAL)
+def test_the_example_shop_answers_moods_where_it_matters(key: str) -> None:
+    assert all({"anger", "disappointment"} & moods.keys() for moods in BOT.templates.templates[key].phrasings.values())
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_phrasing_of_the_example_shop_is_written_twice_in_a_template(language: str) -> None:
+    for template in BOT.templates.templates.values():
+        said = [p.pieces for phrasings in template.phrasings[language].values() for p in phrasings]
+        assert len(said) == len(set(said)), template.key
+
+
+def test_the_languages_of_the_example_shop_are_not_mixed_up() -> None:
+    for key, template in BOT.templates.templates.items():
+        if key == "unknown_language":
+            continue
+        for language, expected in (("en", False), ("zh", True)):
+            for phrasings in template.phrasings[language].values():
+                for phrasing in phrasings:
+                    labels = [button.label for button in phrasing.buttons]
+                    for text in ("".join(phrasing.pieces[::2]), *labels):
+                        assert bool(re.search(r"[\u4e00-\u9fff]", text)) is expected, (key, text)
+
+
+def test_reads_the_rules() -> None:
+    rules = BOT.rules
+    assert (rules.languages, rules.default_language, rules.names["zh"]) == (("en", "zh"), "en", "云雀小铺")
+    assert rules.intents["order_status"].route is Route.FORM
+    assert rules.intents["order_status"].escalate
+    assert rules.escalation.strong_emotions == {"anger"}
+    assert (rules.escalation.times, rules.escalation.within, rules.escalation.misses) == (2, 3, 2)
+    assert "no" in rules.words.no
+    assert rules.protected["emotion"] == ("anger",)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "bot.yaml",
+            "jobs: {route: template",
+            "jobs: {route: templat",
+            r'bot.yaml:\d+: intents.jobs.route: "templat".*did you mean "template"',
+        ),
+        ("bot.yaml", "misses: 2", "mises: 2", r'bot.yaml:\d+: escalation.mises: unknown key.*did you mean "misses"'),
+        (
+            "bot.yaml",
+            "misses: 2",
+            "misses: soon",
+            r"bot.yaml:\d+: escalation.misses: expected a whole number from 1 to 20, got \"soon\"",
+        ),
+        (
+            "bot.yaml",
+            "times: 2, within: 3",
+            "times: 4, within: 3",
+            r"bot.yaml:\d+: escalation.repeated: 4 times cannot",
+        ),
+        (
+            "bot.yaml",
+            "strong_emotions: [anger]",
+            "strong_emotions: [angre]",
+            r'strong_emotions.1: "angre".*did you mean "anger"',
+        ),
+        ("bot.yaml", "form: order,", "form: ordr,", r'order_status.form: "ordr" is not a form of forms.yaml.*"order"'),
+        (
+            "bot.yaml",
+            "{route: form, form: contact, then",
+            "{route: form, then",
+            r'intents.wholesale: the route "form" needs the key "form"',
+        ),
+        (
+            "bot.yaml",
+            "invoice: {route: template,",
+            "invoice: {route: template, then: handover,",
+            r"intents.invoice.then: only the route",
+        ),
+        (
+            "bot.yaml",
+            "then: handover, start: wholesale",
+            "then: sleep, start: wholesale",
+            r'wholesale.then: "sleep" is not',
+        ),
+        (
+            "bot.yaml",
+            "{en: Gift cards, zh: 礼品卡}",
+            "{en: Gift cards}",
+            r'intents.gift_card.title: the key "zh" is missing',
+        ),
+        ("bot.yaml", "/help: help", "help: help", r'commands.help: "help" is no command'),
+        ("bot.yaml", "/help: help", "/help: halp", r'commands./help: "halp" is not human, cancel or'),
+        (
+            "bot.yaml",
+            "human: human_agent",
+            "human: human_agnt",
+            r'roles.human: "human_agnt".*did you mean "human_agent"',
+        ),
+        ("bot.yaml", "[cancel, stop", "[cancel, yes", r'words.cancel.en.2: "yes" means "yes" already'),
+        (
+            "bot.yaml",
+            "default_language: en",
+            "default_language: fr",
+            r'default_language: "fr" is not one of the languages',
+        ),
+        ("bot.yaml", "languages: [en, zh]", "languages: [English]", r'languages.1: "English" is no language code'),
+        ("bot.yaml", "languages: [en, zh]", "languages: en", r'bot.yaml:\d+: languages: expected a list.*got "en"'),
+        ("bot.yaml", "  jobs: {", "  invoice: {", r"intents.invoice: the key is written twice"),
+        ("bot.yaml", "  jobs: {", "  jobbs: {", r'intents.jobbs: templates.yaml has no "jobbs".*did you mean "jobs"'),
+        ("bot.yaml", "intents:\n", "intents: [\n", r"bot.yaml:\d+: not valid YAML"),
+        (
+            "templates.yaml",
+            "jobs:\n",
+            "jobbs:\n",
+            r'jobbs: no intent, form, command or system message.*did you mean "jobs"',
+        ),
+        ("templates.yaml", "too_long:\n", "to_long:\n", r'templates.yaml:\d+: the key "too_long" is missing'),
+        (
+            "templates.yaml",
+            "{order_number} – is",
+            "{order_nr} – is",
+            r'confirm_order.en.default.1: {order_nr} has no value here.*"order_number"',
+        ),
+        (
+            "templates.yaml",
+            "Great. What",
+            "Great {order_number}. What",
+            r"affirm.en.1: {order_number} has no value here; expected one of name",
+        ),
+        ("templates.yaml", "Great. What", "Great {name.x}. What", r'affirm.en.1: a "{" at character'),
+        (
+            "templates.yaml",
+            'value: "intent:delivery_cost"',
+            'value: "intent:delivery_costs"',
+            r'buttons.1.value: "delivery_costs" is not an intent',
+        ),
+        ("templates.yaml", 'value: "intent:delivery_cost"', 'value: "call:me"', r'"call:me" is no button value'),
+        (
+            "templates.yaml",
+            'value: "intent:delivery_cost"',
+            f'value: "say:{"好" * 21}"',
+            r"the value has 67 bytes; at most 64",
+        ),
+        (
+            "templates.yaml",
+            "    worry:\n",
+            "    wory:\n",
+            r'templates.yaml:\d+: delivery_time.en.wory: unknown key.*did you mean "worry"',
+        ),
+        (
+            "templates.yaml",
+            "    - I'll have your order looked up.\n    - Let's see where your order is.\n",
+            "    []\n",
+            r"order_status_start.en: write at least one",
+        ),
+        ("forms.yaml", "type: choice", "type: choise", r'problem.slots.wish.type: "choise".*did you mean "choice"'),
+        (
+            "forms.yaml",
+            "digits: 8",
+            "digits: 8\n      pattern: x",
+            r"order.slots.order_number.pattern: a slot of type order_number has no such key",
+        ),
+        (
+            "forms.yaml",
+            "prompt: ask_change",
+            "prompt: ask_chnge",
+            r'change.slots.change.prompt: "ask_chnge".*did you mean "ask_change"',
+        ),
+        ("forms.yaml", "max_length: 300", "pattern: '('", r"change.slots.change.pattern: not a regular expression"),
+        ("forms.yaml", "    email:\n", "    Email:\n", r'contact.slots.Email: "Email" cannot be a slot'),
+        ("forms.yaml", "prefix: FD", "prefix: f-d", r'"f-d" cannot begin an order number'),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_key(folder: Path, file: str, old: str, new: str, expected: str) -> None:
+    swap(folder / file, old, new)
+    message = complaint(folder)
+    assert re.search(expected, message), message
+
+
+def test_all_mistakes_come_in_one_message(folder: Path) -> None:
+    swap(folder / "bot.yaml", "misses: 2", "mises: 2")
+    swap(folder / "templates.yaml", "Great. What", "Great {x}. What")
+    swap(folder / "forms.yaml", "digits: 8", "digits: many")
+    message = complaint(folder)
+    assert "3 mistakes" in message
+    assert all(name in message for name in ("escalation.mises", "affirm.en.1", "order.slots.order_number.digits"))
+
+
+@pytest.mark.parametrize("name", ["bot.yaml", "templates.yaml", "forms.yaml"])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "the file is missing"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"", "expected a mapping .* got nothing"),
+        (b"- a\n", "expected a mapping .* got a list"),
+        (b"a: b: c\n", "not valid YAML"),
+        (b"a: \x07\n", "not valid YAML"),
+        (b"a: 1\n---\nb: 2\n", "not valid YAML"),
+    ],
+    ids=["missing", "encoding", "empty", "list", "syntax", "control character", "two documents"],
+)
+def test_an_unreadable_file_is_named(folder: Path, name: str, content: bytes | None, expected: str) -> None:
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    assert re.search(f"{name}.*{expected}", complaint(folder))
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    assert "is no folder; expected one with bot.yaml" in complaint(tmp_path / "none")
+
+
+def test_a_byte_order_mark_is_no_mistake(folder: Path) -> None:
+    path = folder / "bot.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_bot_files(folder) == BOT

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.messages import Reply
+from bot.domain.ports import ConversationLog, LiveState
+from bot.domain.records import Agent, ConversationSummary, Escalation, TurnView
+from bot.errors import HeldError, InputError
+from bot.handover import LONGEST_REPLY, Desk
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CHAT = "web:anna"
+MEI = Agent(1, "mei", "agent", "")
+TOM = Agent(2, "tom", "agent", "")
+ADA = Agent(3, "ada", "admin", "")
+NAMES = {agent.id: agent.name for agent in (MEI, TOM, ADA)}
+
+
+class FakeClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass
+class FakeState:
+    states: dict[str, Conversation] = field(default_factory=dict)
+    mutex: Any = field(default_factory=threading.Lock)
+
+    def load(self, conversation: str) -> Conversation | None:
+        return self.states.get(conversation)
+
+    def save(self, state: Conversation) -> None:
+        assert self.mutex.locked()
+        self.states[state.id] = state
+
+    @contextmanager
+    def lock(self, conversation: str) -> Iterator[None]:
+        with self.mutex:
+            yield
+
+
+@dataclass
+class FakeLog:
+    state: FakeState
+    stored: Conversation = field(default_factory=lambda: Conversation(CHAT, lang="en", turns=3))
+    live: Escalation | None = None
+    opened: int = 0
+    sent: list[tuple[str, str, int | None]] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    fixed: list[tuple[int, str, str, int]] = field(default_factory=list)
+    trail: list[tuple[str, str]] = field(default_factory=list)
+
+    def conversation(self, conversation: str) -> ConversationSummary | None:
+        return ConversationSummary(CHAT, self.stored.status, "en", "", NOW) if conversation == CHAT else None
+
+    def snapshot(self, conversation: str) -> tuple[Conversation, datetime]:
+        return self.stored, NOW
+
+    def store_state(self, state: Conversation) -> None:
+        assert self.state.mutex.locked()
+        self.stored = state
+
+    def escalation(self, conversation: str) -> Escalation | None:
+        return self.live
+
+    def open_escalation(self, conversation: str, turn: int | None, reason: str) -> int:
+        self.opened += 1
+        self.live = Escalation(self.opened, conversation, reason, "open", NOW, "", "", "", "en")
+        return self.opened
+
+    def set_escalation(self, conversation: str, status: str, agent: int | None) -> None:
+        assert self.live is not None
+        held = replace(self.live, status=status, agent=NAMES[agent or 0])
+        self.live = None if status == "closed" else held
+
+    def add_outgoing(
+        self, conversation: str, reply: Reply, *, author: str, agent: int | None = None, key: str | None = None
+    ) -> int | None:
+        assert self.state.mutex.locked()
+        if key in self.keys:
+            return None
+        self.keys |= {key} if key else set()
+        self.sent.append((author, reply.text, agent))
+        return len(self.sent)
+
+    def turn(self, turn_id: int) -> TurnView | None:
+        return TurnView(7, CHAT, "m", NOW, "hi", "text", {}, ()) if turn_id == 7 else None
+
+    def add_correction(self, turn_id: int, field: str, value: str, agent: int) -> int:
+        assert self.state.mutex.locked()
+        self.fixed.append((turn_id, field, value, agent))
+        return 1
+
+    def audit(self, who: str, action: str, detail: str) -> None:
+        self.trail.append((who, action))
+
+
+class FakeKnowledge:
+    def labels(self, head: str) -> list[str]:
+        return {"intent": ["refund", "track_order"], "emotion": ["anger", "joy"]}[head]
+
+    def faq_entries(self) -> list[tuple[str, str]]:
+        return [("ret-1", "How do I return an item?")]
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog(FakeState())
+
+
+@pytest.fixture
+def desk(log: FakeLog) -> Desk:
+    return Desk(
+        log=cast("ConversationLog", log),
+        state=cast("LiveState", log.state),
+        clock=FakeClock(),
+        texts=lambda key, lang: f"{key}/{lang}",
+        knowledge=FakeKnowledge(),
+    )
+
+
+def test_taking_gives_the_conversation_to_the_agent_everywhere(desk: Desk, log: FakeLog) -> None:
+    desk.take(CHAT, MEI)
+    assert log.stored.status is Status.AGENT
+    assert log.state.states[CHAT] == log.stored
+    assert log.live is not None
+    assert (log.live.status, log.live.agent) == ("held", "mei")
+    assert log.sent == [("system", "agent_joined/en", None)]
+    assert log.trail == [("mei", "take")]
+
+
+def test_taking_twice_changes_nothing(desk: Desk, log: FakeLog) -> None:
+    desk.take(CHAT, MEI)
+    desk.take(CHAT, MEI)
+    assert len(log.sent) == len(log.trail) == 1
+
+
+def test_taking_an_open_escalation_opens_no_second_one(desk: Desk, log: FakeLog) -> None:
+    log.open_escalation(CHAT, 7, "strong anger")
+    desk.take(CHAT, MEI)
+    assert log.opened == 1
+
+
+def test_a_take_that_was_cut_short_is_finished_by_the_next(desk: Desk, log: FakeLog) -> None:
+    log.open_escalation(CHAT, 7, "strong anger")
+    log.set_escalation(CHAT, "held", MEI.id)
+    desk.take(CHAT, MEI)
+    assert log.stored.status is Status.AGENT
+
+
+def test_of_two_agents_who_click_at_once_one_is_told_who_was_faster(desk: Desk, log: FakeLog) -> None:
+    barrier = threading.Barrier(2)
+
+    def take(agent: Agent) -> str:
+        barrier.wait()
+        try:
+            desk.take(CHAT, agent)
+        except HeldError as error:
+            return error.holder
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        holders = list(pool.map(take, (MEI, TOM)))
+    assert log.live is not None
+    assert sorted(holders) == ["", log.live.agent]
+    assert len(log.sent) == 1
+
+
+def test_a_reply_takes_the_conversation_and_is_queued(desk: Desk, log: FakeLog) -> None:
+    desk.reply(CHAT, MEI, "  Hello!\x00 ")
+    assert log.sent == [("system", "agent_joined/en", None), ("agent", "Hello!", MEI.id)]
+    assert log.trail == [("mei", "take"), ("mei", "reply")]
+
+
+def test_a_reply_submitted_twice_is_sent_once(desk: Desk, log: FakeLog) -> None:
+    desk.reply(CHAT, MEI, "Hello!", key="form-1")
+    desk.reply(CHAT, MEI, "Hello!", key="form-1")
+    assert [text for author, text, _ in log.sent if author == "agent"] == ["Hello!"]
+    assert log.trail.count(("mei", "reply")) == 1
+
+
+def test_only_the_holder_replies(desk: Desk, log: FakeLog) -> None:
+    desk.take(CHAT, MEI)
+    with pytest.raises(HeldError, match="mei holds this conversation"):
+        desk.reply(CHAT, TOM, "Hello!")
+    assert len(log.sent) == 1
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "\x00", "x" * (LONGEST_REPLY + 1)], ids=["empty", "blank", "nul", "long"])
+def test_a_reply_of_the_wrong_length_is_refused_before_anything_happens(desk: Desk, log: FakeLog, text: str) -> None:
+    with pytest.raises(InputError, match="1 to 4000 characters"):
+        desk.reply(CHAT, MEI, text)
+    assert log.sent == log.trail == []
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "said"),
+    [("hand_back", Status.BOT, "agent_left/en"), ("close", Status.CLOSED, "closed/en")],
+    ids=["hand back", "close"],
+)
+def test_releasing_forgets_moods_misses_and_forms(
+    desk: Desk, log: FakeLog, act: str, status: Status, said: str
+) -> None:
+    log.stored = replace(log.stored, moods=("anger",), misses=2, form=FormState("return"))
+    desk.take(CHAT, MEI)
+    getattr(desk, act)(CHAT, MEI)
+    assert log.stored == Conversation(CHAT, status=status, lang="en", turns=3)
+    assert log.state.states[CHAT] == log.stored
+    assert log.live is None
+    assert log.sent[-1][:2] == ("system", said)
+    assert log.trail[-1] == ("mei", act)
+
+
+@pytest.mark.parametrize("act", ["hand_back", "close"])
+def test_another_agent_cannot_release_but_an_admin_can(desk: Desk, log: FakeLog, act: str) -> None:
+    desk.take(CHAT, MEI)
+    with pytest.raises(HeldError):
+        getattr(desk, act)(CHAT, TOM)
+    assert log.stored.status is Status.AGENT
+    getattr(desk, act)(CHAT, ADA)
+    assert log.live is None
+
+
+@pytest.mark.parametrize("act", ["hand_back", "close"])
+def test_releasing_twice_says_it_once(desk: Desk, log: FakeLog, act: str) -> None:
+    desk.take(CHAT, MEI)
+    getattr(desk, act)(CHAT, MEI)
+    said = len(log.sent)
+    getattr(desk, act)(CHAT, MEI)
+    assert len(log.sent) == said
+
+
+def test_live_state_goes_before_the_stored_one(desk: Desk, log: FakeLog) -> None:
+    log.state.states[CHAT] = Conversation(CHAT, lang="zh", turns=9)
+    desk.take(CHAT, MEI)
+    assert log.stored == Conversation(CHAT, status=Status.AGENT, lang="zh", turns=9)
+    assert log.sent[0][1] == "agent_joined/zh"
+
+
+@pytest.mark.parametrize("act", ["take", "hand_back", "close"])
+def test_an_unknown_conversation_is_named(desk: Desk, act: str) -> None:
+    with pytest.raises(InputError, match="web:nobody"):
+        getattr(desk, act)("web:nobody", MEI)
+
+
+@pytest.mark.parametrize(
+    ("field_", "value"), [("intent", "refund"), ("emotion", "joy"), ("faq", "ret-1")], ids=["intent", "emotion", "faq"]
+)
+def test_a_known_correction_is_stored_and_audited(desk: Desk, log: FakeLog, field_: str, value: str) -> None:
+    desk.correct(7, field_, value, MEI)
+    assert log.fixed == [(7, field_, value, MEI.id)]
+    assert log.trail == [("mei", "correct")]
+
+
+@pytest.mark.parametrize(
+    ("turn", "field_", "value", "message"),
+    [
+        (7, "intent", "brand_new", "'brand_new' is not known"),
+        (7, "emotion", "refund", "'refund' is not known"),
+        (7, "faq", "", "'' is not known"),
+        (7, "lang", "en", "not 'lang'"),
+        (8, "intent", "refund", "no turn 8"),
+    ],
+    ids=["new intent", "label of another head", "empty", "other field", "unknown turn"],
+)
+def test_an_unknown_correction_is_refused(
+    desk: Desk, log: FakeLog, turn: int, field_: str, value: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        desk.correct(turn, field_, value, MEI)
+    assert log.fixed == []

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.bot_files import load_bot_files
+from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.messages import ContentKind, IncomingMessage
+from bot.policy import decide
+from bot.scene import as_said
+from nlu.types import Distribution, Entity, Score, Understanding
+from retrieval.types import FaqEntry, Hit, HitThresholds
+
+BOT = load_bot_files(Path(__file__).parents[3] / "examples" / "shop")
+RULES = BOT.rules
+HIT_THRESHOLDS = HitThresholds(accept=0.7, suggest=0.3)
+VECTOR = np.zeros(3, dtype=np.float32)
+ENTRIES = {
+    entry: FaqEntry(entry, f"Question {entry}?", f"Answer {entry}.", lang)
+    for entry, lang in [("a", "en"), ("b", "en"), ("c", "zh")]
+}
+ASKING = FormState("order", {}, "order_number", 0, "order_status")
+CONFIRMING = FormState("order", {"order_number": "FD20481937"}, "confirm", 0, "order_status")
+START = Conversation("web:1", lang="en")
+ASKED, CONFIRMED = Conversation("web:1", lang="en", form=ASKING), Conversation("web:1", lang="en", form=CONFIRMING)
+
+
+def read(
+    text: str = "some words",
+    *intents: tuple[str, float],
+    emotion: tuple[str, float] = ("neutral", 0.9),
+    oos: float = 0.05,
+    lang: str = "en",
+    entities: tuple[Entity, ...] = (),
+) -> Understanding:
+    heads = {"emotion": Distribution((Score(*emotion),))}
+    if intents:
+        heads["intent"] = Distribution(tuple(Score(*intent) for intent in intents))
+    return Understanding(text, lang, heads, entities, oos, VECTOR, "r1")
+
+
+def found(entry: str, score: float) -> Hit:
+    return Hit(ENTRIES[entry], ENTRIES[entry].question, score, score)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    reading: Understanding
+    kind: DecisionKind
+    template: str = ""
+    before: Conversation = START
+    hits: tuple[Hit, ...] = ()
+    content: ContentKind = ContentKind.TEXT
+    more: dict[str, object] = field(default_factory=dict)
+
+
+K, C = DecisionKind, ContentKind
+WAITING = replace(START, status=Status.WAITING)
+OFFERED = replace(START, options=("intent:invoice", "faq:a"))
+CASES = [
+    Case("agent holds", read("hi", ("greeting", 0.9)), K.SILENT, before=replace(START, status=Status.AGENT)),
+    Case("command", read("/help"), K.TEMPLATE, "help"),
+    Case("command with bot name", read("/start@shop_bot payload"), K.TEMPLATE, "greeting"),
+    Case("command for a human", read("/human"), K.HANDOVER, "handover", more={"escalate": "command /human"}),
+    Case("unknown command", read("/dance"), K.TEMPLATE, "help"),
+    Case("cancel without form", read("/cancel"), K.TEMPLATE, "nothing_to_cancel"),
+    Case("cancel with form", read("/cancel"), K.TEMPLATE, "form_cancelled", ASKED, more={"form_state": None}),
+    Case("photo", read(""), K.TEMPLATE, "got_photo", content=C.PHOTO),
+    Case("voice", read(""), K.TEMPLATE, "got_voice", content=C.VOICE),
+    Case("other", read(""), K.TEMPLATE, "got_other", content=C.OTHER),
+    Case("photo with caption", read("open?", ("store_hours", 0.9)), K.TEMPLATE, "store_hours", content=C.PHOTO),
+    Case("edited text", read("open?", ("store_hours", 0.9)), K.TEMPLATE, "store_hours", content=C.EDITED),
+    Case("photo keeps form", read(""), K.TEMPLATE, "got_photo", ASKED, content=C.PHOTO, more={"form_state": ASKING}),
+    Case("empty", read(" \n"), K.TEMPLATE, "empty"),
+    Case("too long", read("a" * 4001), K.TEMPLATE, "too_long"),
+    Case("intent button", read("intent:invoice"), K.TEMPLATE, "invoice", content=C.BUTTON),
+    Case("intent button as text", read("intent:invoice"), K.TEMPLATE, "invoice"),
+    Case("form button", read("intent:order_status"), K.FORM, "ask_order_number", content=C.BUTTON),
+    Case("stale button", read("intent:gone"), K.CLARIFY, "fallback", content=C.BUTTON, more={"miss": True}),
+    Case("faq button", read("faq:a"), K.FAQ, content=C.BUTTON, more={"faq": "a"}),
+    Case("human button", read("human:"), K.HANDOVER, "handover", content=C.BUTTON),
+    Case("yes button out of the blue", read("yes:"), K.SMALLTALK, "affirm", content=C.BUTTON),
+    Case("no button out of the blue", read("no:"), K.SMALLTALK, "deny", content=C.BUTTON),
+    Case("say button", read("say:open?", ("store_hours", 0.9)), K.TEMPLATE, "store_hours", content=C.BUTTON),
+    Case("wish for a human", read("get me someone", ("human_agent", 0.8)), K.HANDOVER, "human_agent"),
+    Case("human in a word", read("转人工！", ("greeting", 0.8), lang="zh"), K.HANDOVER, "handover"),
+    Case("human twice", read("human"), K.HANDOVER, "handover_waiting", WAITING, more={"escalate": ""}),
+    Case(
+        "strong anger",
+        read("!!!", ("invoice", 0.9), emotion=("anger", 0.9)),
+        K.HANDOVER,
+        "handover",
+        more={"escalate": "strong anger"},
+    ),
+    Case("anger, not strong", read("ugh", ("invoice", 0.9), emotion=("anger", 0.6)), K.TEMPLATE, "invoice"),
+    Case("strong worry", read("oh", ("invoice", 0.9), emotion=("worry", 0.99)), K.TEMPLATE, "invoice"),
+    Case(
+        "repeated",
+        read("ugh", ("invoice", 0.9), emotion=("anger", 0.6)),
+        K.HANDOVER,
+        "handover",
+        replace(START, moods=("disappointment", "")),
+    ),
+    Case(
+        "repeated too long ago",
+        read("u", ("invoice", 0.9), emotion=("anger", 0.6)),
+        K.TEMPLATE,
+        "invoice",
+        replace(START, moods=("anger", "", "")),
+    ),
+    Case(
+        "was angry, is not",
+        read("ok then", ("invoice", 0.9)),
+        K.TEMPLATE,
+        "invoice",
+        replace(START, moods=("anger", "anger")),
+    ),
+    Case("angry while waiting", read("!!!", ("invoice", 0.9), emotion=("anger", 0.9)), K.TEMPLATE, "invoice", WAITING),
+    Case(
+        "form starts",
+        read("where is it", ("order_status", 0.9)),
+        K.FORM,
+        "ask_order_number",
+        more={"lead": "order_status_start"},
+    ),
+    Case(
+        "form starts filled",
+        read("where is fd 2048-1937", ("order_status", 0.9)),
+        K.FORM,
+        "confirm_order",
+        more={"slots": {"order_number": "FD20481937"}},
+    ),
+    Case(
+        "form remembers",
+        read("where is it", ("refund_status", 0.9)),
+        K.FORM,
+        "confirm_order",
+        replace(START, noted={"order_number": "FD20481937"}),
+    ),
+    Case("form answered", read("20481937", ("jobs", 0.9)), K.FORM, "confirm_order", ASKED),
+    Case("form answered wrongly", read("dunno"), K.FORM, "bad_order_number", ASKED),
+    Case(
+        "form given up",
+        read("dunno"),
+        K.HANDOVER,
+        "form_failed",
+        replace(START, form=replace(ASKING, attempts=2)),
+        more={"form_state": None},
+    ),
+    Case("form cancelled", read("算了", lang="zh"), K.TEMPLATE, "form_cancelled", ASKED),
+    Case("form denied", read("nope"), K.TEMPLATE, "form_cancelled", ASKED),
+    Case(
+        "form confirmed",
+        read("是的", lang="zh"),
+        K.FORM,
+        "order_status",
+        CONFIRMED,
+        more={"form_state": None, "escalate": "order_status: order_number=FD20481937"},
+    ),
+    Case("form confirmed by button", read("yes:"), K.FORM, "order_status", CONFIRMED, content=C.BUTTON),
+    Case(
+        "form corrected",
+        read("no, FD11112222", ("deny", 0.9)),
+        K.FORM,
+        "confirm_order",
+        CONFIRMED,
+        more={"slots": {"order_number": "FD11112222"}},
+    ),
+    Case(
+        "confirmation denied",
+        read("no:"),
+        K.FORM,
+        "ask_order_number",
+        CONFIRMED,
+        content=C.BUTTON,
+        more={"lead": "form_again"},
+    ),
+    Case(
+        "form interrupted",
+        read("when do you open", ("store_hours", 0.9)),
+        K.TEMPLATE,
+        "store_hours",
+        ASKED,
+        more={"form_state": ASKING},
+    ),
+    Case("form interrupted by faq", read("what"), K.FAQ, "", ASKED, (found("a", 0.9),), more={"form_state": ASKING}),
+    Case(
+        "form switched",
+        read("please cancel the order FD20481937 for me", ("order_cancel", 0.9)),
+        K.FORM,
+        "confirm_order",
+        ASKED,
+        more={"intent": "order_cancel"},
+    ),
+    Case("human within form", read("human"), K.HANDOVER, "handover", ASKED, more={"form_state": None}),
+    Case(
+        "form that is gone",
+        read("open?", ("store_hours", 0.9)),
+        K.TEMPLATE,
+        "store_hours",
+        replace(START, form=FormState("gone")),
+        more={"form_state": None},
+    ),
+    Case("offer by number", read("2."), K.FAQ, "", OFFERED, more={"faq": "a"}),
+    Case("offer by title", read("invoices and receipts"), K.TEMPLATE, "invoice", OFFERED),
+    Case("one offer accepted", read("yes"), K.TEMPLATE, "invoice", replace(START, options=("intent:invoice",))),
+    Case("several offers accepted", read("yes"), K.CLARIFY, "clarify", OFFERED),
+    Case("offers refused", read("no:"), K.CLARIFY, "fallback", OFFERED, content=C.BUTTON, more={"miss": True}),
+    Case("human offer accepted", read("yes please"), K.HANDOVER, "handover", replace(START, options=("human:",))),
+    Case("human offer refused", read("no"), K.SMALLTALK, "deny", replace(START, options=("human:",))),
+    Case(
+        "unknown language", read("où est mon colis", ("order_status", 0.9), lang="fr"), K.TEMPLATE, "unknown_language"
+    ),
+    Case("out of scope, faq", read("w", ("jobs", 0.9), oos=0.9), K.FAQ, hits=(found("a", 0.8),)),
+    Case(
+        "out of scope, suggestion",
+        read("w", ("jobs", 0.9), oos=0.9),
+        K.CLARIFY,
+        "clarify_one",
+        hits=(found("a", 0.5),),
+        more={"options": ("faq:a",)},
+    ),
+    Case("out of scope", read("w", ("jobs", 0.9), oos=0.9), K.CLARIFY, "fallback", more={"miss": True, "options": ()}),
+    Case(
+        "out of scope again", read("w", oos=0.9), K.HANDOVER, "handover", replace(START, misses=1), more={"miss": True}
+    ),
+    Case("out of scope, waiting", read("w", oos=0.9), K.HANDOVER, "handover_waiting", WAITING, more={"escalate": ""}),
+    Case(
+        "miss in a bad mood",
+        read("w", oos=0.9, emotion=("disappointment", 0.7)),
+        K.CLARIFY,
+        "human_ask",
+        more={"options": ("human:",)},
+    ),
+    Case("template", read("open?", ("store_hours", 0.9)), K.TEMPLATE, "store_hours"),
+    Case("smalltalk", read("hi", ("greeting", 0.9)), K.SMALLTALK, "greeting"),
+    Case("close smalltalk", read("thx bye", ("thanks", 0.52), ("goodbye", 0.45)), K.SMALLTALK, "thanks"),
+    Case("complaint", read("bad", ("complaint", 0.9)), K.HANDOVER, "complaint"),
+    Case("faq beats template", read("sunday?", ("store_hours", 0.8)), K.FAQ, hits=(found("a", 0.85),)),
+    Case(
+        "template beats weaker faq",
+        read("open?", ("store_hours", 0.9)),
+        K.TEMPLATE,
+        "store_hours",
+        hits=(found("a", 0.85),),
+    ),
+    Case(
+        "faq never beats form",
+        read("where", ("order_status", 0.6)),
+        K.FORM,
+        "ask_order_number",
+        hits=(found("a", 0.99),),
+    ),
+    Case(
+        "faq never beats handover", read("bad", ("complaint", 0.6)), K.HANDOVER, "complaint", hits=(found("a", 0.99),)
+    ),
+    Case(
+        "faq never beats close forms",
+        read("w", ("order_status", 0.5), ("delivery_late", 0.4)),
+        K.CLARIFY,
+        "clarify",
+        hits=(found("a", 0.99),),
+    ),
+    Case("faq without intent", read("w", ("jobs", 0.2)), K.FAQ, hits=(found("a", 0.75),)),
+    Case(
+        "faq of another language",
+        read("什么", ("jobs", 0.2), lang="zh"),
+        K.FAQ,
+        hits=(found("a", 0.9), found("c", 0.8)),
+        more={"faq": "c"},
+    ),
+    Case(
+        "close intents",
+        read("w", ("invoice", 0.5), ("gift_card", 0.4)),
+        K.CLARIFY,
+        "clarify",
+        more={"options": ("intent:invoice", "intent:gift_card")},
+    ),
+    Case(
+        "unlikely options left out",
+        read("w", ("invoice", 0.4), ("jobs", 0.05)),
+        K.CLARIFY,
+        "clarify_one",
+        more={"options": ("intent:invoice",)},
+    ),
+    Case(
+        "mixed options",
+        read("w", ("invoice", 0.3)),
+        K.CLARIFY,
+        "clarify",
+        hits=(found("a", 0.6),),
+        more={"options": ("faq:a", "intent:invoice")},
+    ),
+    Case("nothing likely", read("w", ("jobs", 0.05)), K.CLARIFY, "fallback"),
+    Case("intent of another bot", read("w", ("card_arrival", 0.95)), K.CLARIFY, "fallback"),
+    Case("oos as a label", read("w", ("oos", 0.95)), K.CLARIFY, "fallback"),
+    Case("no intent head", read("w"), K.CLARIFY, "fallback"),
+]
+
+
+def run(case: Case) -> Decision:
+    return decide(case.reading, case.before, case.hits, HIT_THRESHOLDS, RULES, case.content)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_decides(case: Case) -> None:
+    decision = run(case)
+    assert (decision.kind, decision.template) == (case.kind, case.template), decision.reason
+    assert {name: getattr(decision, name) for name in case.more} == case.more
+    assert decision.reason
+
+
+@pytest.mark.parametrize(
+    ("reading", "before", "expected"),
+    [
+        (read("你好", lang="zh"), "en", "zh"),
+        (read("FD20481937", lang="en"), "zh", "zh"),
+        (read("intent:jobs", lang="en"), "zh", "zh"),
+        (read("bonjour", lang="fr"), "zh", "zh"),
+        (read("bonjour", lang="fr"), "", "en"),
+        (read("12", lang="zh"), "", "zh"),
+    ],
+    ids=["customer's", "number keeps", "button keeps", "unknown keeps", "unknown at first", "number at first"],
+)
+def test_answers_in_the_right_language(reading: Understanding, before: str, expected: str) -> None:
+    assert decide(reading, Conversation("c", lang=before), (), HIT_THRESHOLDS, RULES).lang == expected
+
+
+def test_the_button_value_counts_where_the_reading_normalised_it() -> None:
+    decision = decide(read("FAQ A"), START, (), HIT_THRESHOLDS, RULES, ContentKind.BUTTON, "faq:a")
+    assert decision.faq == "a"
+
+
+def test_a_say_button_becomes_text() -> None:
+    message = IncomingMessage("1", "web:1", "say:open?", datetime(2025, 1, 1, tzinfo=UTC), ContentKind.BUTTON)
+    assert (as_said(message).text, as_said(message).kind) == ("open?", ContentKind.TEXT)
+    assert as_said(replace(message, text="yes:")) == replace(message, text="yes:")

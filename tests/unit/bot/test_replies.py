@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.bot_files import load_bot_files
+from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.decisions import Decision, DecisionKind
+from bot.policy import decide
+from bot.replies import fill, next_state
+from nlu.types import Distribution, Score, Understanding
+from retrieval.types import FaqEntry, HitThresholds
+
+BOT = load_bot_files(Path(__file__).parents[3] / "examples" / "shop")
+RULES = BOT.rules
+HIT_THRESHOLDS = HitThresholds()
+VECTOR = np.zeros(3, dtype=np.float32)
+ENTRIES = {"a": FaqEntry("a", "Question a?", "Answer a.", "en")}
+ASKING = FormState("order", {}, "order_number", 0, "order_status")
+START = Conversation("web:1", lang="en")
+ASKED = Conversation("web:1", lang="en", form=ASKING)
+K = DecisionKind
+
+
+def read(text: str = "some words", *intents: tuple[str, float]) -> Understanding:
+    heads = {"intent": Distribution(tuple(Score(*intent) for intent in intents))} if intents else {}
+    return Understanding(text, "en", heads, (), 0.05, VECTOR, "r1")
+
+
+def test_an_answer_in_the_middle_of_a_form_is_followed_by_the_forms_question() -> None:
+    before = ASKED
+    decision = decide(read("open?", ("store_hours", 0.9)), before, (), HIT_THRESHOLDS, RULES)
+    filled = fill(decision, before, RULES, BOT.templates, {})
+    assert len(filled.replies) == 2
+    assert "10:00 to 19:00" in filled.replies[0].text
+    assert "order number" in filled.replies[1].text
+    assert filled.form == ASKING
+
+
+def test_a_whole_form_with_a_choice_ends_with_an_escalation() -> None:
+    state, texts = START, []
+    for text in ("my kettle broke", "fd-20481937", "refund", "yes"):
+        reading = read(text, *([("damaged_item", 0.9)] if "kettle" in text else []))
+        decision = decide(reading, state, (), HIT_THRESHOLDS, RULES)
+        texts.append(fill(decision, state, RULES, BOT.templates, {}))
+        state = next_state(state, reading, decision, RULES)
+    assert [button.value for button in texts[1].replies[0].buttons] == ["say:A replacement", "say:My money back"]
+    assert "My money back" in texts[2].replies[0].text
+    assert texts[3].escalate == "damaged_item: order_number=FD20481937, wish=refund"
+    assert (state.status, state.form, state.noted) == (Status.WAITING, None, {"order_number": "FD20481937"})
+
+
+def test_a_clarifying_question_shows_titles_and_questions() -> None:
+    decision = Decision(K.CLARIFY, "r", template="clarify", options=("intent:invoice", "faq:a"), lang="en")
+    (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
+    assert [button.label for button in reply.buttons] == ["Invoices and receipts", "Question a?", "Something else"]
+
+
+def test_a_single_option_is_asked_by_name() -> None:
+    decision = Decision(K.CLARIFY, "r", template="clarify_one", options=("intent:invoice",), lang="zh")
+    (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
+    assert "发票" in reply.text
+    assert [button.value for button in reply.buttons] == ["yes:", "no:"]
+
+
+def test_an_faq_entry_that_is_gone_gets_the_fallback() -> None:
+    faq = Decision(K.FAQ, "r", faq="gone", lang="en")
+    clarify = Decision(K.CLARIFY, "r", template="clarify", options=("faq:gone",), lang="en")
+    replies = [fill(decision, START, RULES, BOT.templates, ENTRIES).replies[0].text for decision in (faq, clarify)]
+    assert replies[0] == replies[1] == BOT.templates.render("fallback", "en", "", {}, 0).text
+
+
+@pytest.mark.parametrize(
+    ("decision", "before", "expected"),
+    [
+        (Decision(K.CLARIFY, "r", miss=True), START, {"misses": 1, "turns": 1}),
+        (Decision(K.CLARIFY, "r", options=("faq:a",)), replace(START, misses=1), {"misses": 1, "options": ("faq:a",)}),
+        (Decision(K.FAQ, "r"), replace(START, misses=1, options=("faq:a",)), {"misses": 0, "options": ()}),
+        (
+            Decision(K.HANDOVER, "r", escalate="x"),
+            replace(START, moods=("anger",)),
+            {"status": Status.WAITING, "moods": ()},
+        ),
+        (Decision(K.SMALLTALK, "r"), replace(START, status=Status.CLOSED), {"status": Status.BOT}),
+        (Decision(K.TEMPLATE, "r", emotion="joy"), replace(START, moods=("a",) * 6), {"moods": (*("a",) * 5, "joy")}),
+        (Decision(K.TEMPLATE, "r", intent="jobs", lang="zh"), START, {"last_intent": "jobs", "lang": "zh"}),
+        (Decision(K.SILENT, "r"), replace(START, status=Status.AGENT, form=ASKING), {"form": ASKING, "turns": 1}),
+    ],
+    ids=["miss", "question", "answer", "handover", "reopened", "moods", "memory", "silent"],
+)
+def test_next_state(decision: Decision, before: Conversation, expected: dict[str, object]) -> None:
+    after = next_state(before, read(), decision, RULES)
+    assert {name: getattr(after, name) for name in expected} == expected
+    assert Conversation.from_json(after.to_json()) == after

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+
+from bot.channels.telegram_sender import delivery_error
+from bot.channels.telegram_timing import Timing, growing_delay
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "retry_after"),
+    [
+        (RetryAfter(7), 3, 7),
+        (RetryAfter(timedelta(minutes=2)), 0, 120),
+        (TimedOut(), 0, 1),
+        (TimedOut(), 3, 8),
+        (NetworkError("Bad Gateway"), 1, 2),
+        (NetworkError("Bad Gateway"), 8, 256),
+        (NetworkError("Bad Gateway"), 9, 300),
+        (NetworkError("Bad Gateway"), 5000, 300),
+        (TelegramError("Invalid server response"), 0, 1),
+        (InvalidToken("Unauthorized"), 2, 4),
+        (Forbidden("Forbidden: bot was blocked by the user"), 0, None),
+        (BadRequest("Chat not found"), 0, None),
+        (ChatMigrated(5), 0, None),
+    ],
+)
+def test_what_a_refusal_means(error: TelegramError, attempts: int, retry_after: float | None) -> None:
+    meaning = delivery_error(error, attempts, Timing())
+    assert (meaning.retry_after, meaning.permanent) == (retry_after, retry_after is None)
+    assert error.message in str(meaning)
+
+
+@pytest.mark.parametrize(("failures", "delay"), [(0, 0.5), (1, 1.0), (3, 4.0), (4, 5.0), (10**6, 5.0)])
+def test_delays_grow_to_an_end(failures: int, delay: float) -> None:
+    assert growing_delay(failures, 0.5, 5.0) == delay

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from retrieval.calibration import HitCalibration
+from retrieval.index import FaqIndex
+from retrieval.types import FaqEntry, FaqError, FaqSearch, HitThresholds
+
+FLAT = HitCalibration(-4.0, 8.0, 5.0, HitThresholds(0.8, 0.3))
+
+
+def ids(hits):
+    return [hit.entry.id for hit in hits]
+
+
+def test_a_variant_finds_its_entry(shop, embed):
+    index: FaqSearch = FaqIndex.build(shop, embed)
+    [vector] = embed(["redeem gift card"])
+    best, *rest = index.search(vector)
+    assert best.entry.id == "gift-card.en"
+    assert best.matched == "redeem gift card"
+    assert best.similarity == pytest.approx(1.0, abs=1e-5)
+    assert len(rest) == 2
+    scores = [best.score, *(hit.score for hit in rest)]
+    assert scores == sorted(scores, reverse=True)
+    assert best.score >= index.thresholds.accept
+
+
+def test_every_wording_finds_its_entry(shop, embed):
+    index = FaqIndex.build(shop, embed)
+    for entry in shop:
+        for vector in embed([entry.question, *entry.variants]):
+            assert ids(index.search(vector, top=1)) == [entry.id]
+
+
+def test_a_score_comes_from_closeness_and_lead(embed):
+    entries = [FaqEntry("a", "apple", "x"), FaqEntry("b", "pear", "y")]
+    index = FaqIndex.build(entries, embed, calibration=FLAT)
+    [vector] = embed(["apples"])
+    [[a, b]] = index.search_all(vector[None])
+    first, second = index.search(vector)
+    assert index.calibration is FLAT
+    assert first.score == pytest.approx(FLAT.probability(a, a - b), abs=1e-5)
+    assert second.score == pytest.approx(FLAT.probability(b, b - a), abs=1e-5)
+
+
+def test_the_answer_counts_as_weighted(embed):
+    entries = [FaqEntry("a", "question one", "something"), FaqEntry("b", "question two", "umbrella stand")]
+    [vector] = embed(["question one umbrella stand"])
+    without = FaqIndex.build(entries, embed, answer_weight=0.0)
+    heavy = FaqIndex.build(entries, embed, answer_weight=5.0)
+    assert ids(without.search(vector, top=1)) == ["a"]
+    assert ids(heavy.search(vector, top=1)) == ["b"]
+
+
+LANGUAGES = {
+    "the customer's translation": ("refund when is it paid", "zh", ["refund.zh"]),
+    "the same in the other direction": ("退款什么时候到账？", "en", ["refund.en"]),
+    "no preference takes the nearest": ("退款多久能到", None, ["refund.zh"]),
+    "an unknown language takes the nearest": ("退款多久能到", "fr", ["refund.zh"]),
+    "an entry without translation stays possible": ("卖茶叶吗", "en", ["tea.zh"]),
+}
+
+
+@pytest.mark.parametrize(("text", "lang", "expected"), LANGUAGES.values(), ids=LANGUAGES)
+def test_language_preference(bilingual, embed, text, lang, expected):
+    index = FaqIndex.build(bilingual, embed)
+    [vector] = embed([text])
+    assert ids(index.search(vector, top=1, lang=lang)) == expected
+
+
+def test_translations_are_one_hit_and_keep_their_own_wording(bilingual, embed):
+    index = FaqIndex.build(bilingual, embed)
+    [vector] = embed(["When is my refund paid?"])
+    hits = index.search(vector, top=20, lang="zh")
+    stems = [entry_id.rpartition(".")[0] for entry_id in ids(hits)]
+    assert len(stems) == len(set(stems)) == len(bilingual) - 2
+    assert hits[0].matched in (bilingual[10].question, *bilingual[10].variants)
+    assert hits[0].similarity < 0.5
+    assert hits[0].score == index.search(vector, top=1, lang="en")[0].score
+
+
+def test_of_equals_the_customers_language_comes_first(embed):
+    entries = [FaqEntry("one", "same words", "same", "en"), FaqEntry("two", "same words", "same", "zh")]
+    index = FaqIndex.build(entries, embed)
+    [vector] = embed(["same words"])
+    assert ids(index.search(vector, lang="zh")) == ["two", "one"]
+    assert ids(index.search(vector, lang="en")) == ["one", "two"]
+    assert ids(index.search(vector)) == ["one", "two"]
+
+
+def test_search_ranks_as_search_all_does(bilingual, embed):
+    index = FaqIndex.build(bilingual, embed)
+    queries = embed(["refund to my card?", "deliver the invoice", "茶叶什么时候到", "jobs", "size of the gift"])
+    for lang in (None, "en", "zh"):
+        for vector, row in zip(queries, index.search_all(queries, [lang] * len(queries)), strict=True):
+            hits = index.search(vector, top=4, lang=lang)
+            if lang is None:
+                assert hits[0].entry.id == index.entries[int(row.argmax())].id
+            else:
+                assert ids(hits) == [index.entries[number].id for number in np.argsort(-row, kind="stable")[:4]]
+
+
+def test_search_all_puts_the_other_translation_last(bilingual, embed):
+    index = FaqIndex.build(bilingual, embed)
+    plain, preferred = index.search_all(np.repeat(embed(["退款什么时候到账？"]), 2, axis=0), [None, "en"])
+    columns = {entry.id: column for column, entry in enumerate(index.entries)}
+    assert plain.argmax() == columns["refund.zh"]
+    assert preferred.argmax() == columns["refund.en"]
+    assert preferred[columns["refund.en"]] == plain[columns["refund.zh"]]
+    assert set(np.argsort(preferred)[:2]) == {columns["refund.zh"], columns["saturday.zh"]}
+    assert preferred[columns["tea.zh"]] == plain[columns["tea.zh"]]
+
+
+def test_an_entry_that_owns_all_near_rows_does_not_hide_its_rivals(embed):
+    crowd = FaqEntry("crowd", "where is it", "x", variants=tuple(f"where is it {number}" for number in range(300)))
+    entries = [crowd, FaqEntry("other", "tea", "y"), FaqEntry("third", "hats", "z")]
+    index = FaqIndex.build(entries, embed, calibration=FLAT)
+    [vector] = embed(["where is it 17"])
+    hits = index.search(vector, top=2)
+    assert ids(hits)[0] == "crowd"
+    assert len(hits) == 2
+    closeness = sorted(index.search_all(vector[None])[0], reverse=True)
+    assert hits[0].score == pytest.approx(FLAT.probability(closeness[0], closeness[0] - closeness[1]), abs=1e-5)
+
+
+def test_an_empty_knowledge_base_finds_nothing(embed, tmp_path):
+    index = FaqIndex.build([], embed, out_of_scope=embed(["x"]))
+    index.save(tmp_path)
+    for each in (index, FaqIndex.load(tmp_path)):
+        assert each.search(embed(["refund"])[0]) == []
+        assert each.search_all(embed(["refund"])).shape == (1, 0)
+        assert each.width == 64
+
+
+def test_a_single_entry_has_no_rival(embed):
+    index = FaqIndex.build([FaqEntry("a", "refund", "x")], embed, calibration=FLAT)
+    [vector] = embed(["refund"])
+    [hit] = index.search(vector)
+    assert hit.score == pytest.approx(FLAT.probability(index.search_all(vector[None])[0, 0], 0.0), abs=1e-5)
+
+
+def test_entries_are_found_by_id(shop, embed):
+    index = FaqIndex.build(shop, embed)
+    assert index.entry("jobs.en") is shop[7]
+    assert index.entry("nobody") is None
+    assert index.entries == tuple(shop)
+
+
+@pytest.mark.parametrize(("top", "count"), [(0, 0), (-1, 0), (1, 1), (100, 10)])
+def test_top_is_a_limit(shop, embed, top, count):
+    assert len(FaqIndex.build(shop, embed).search(embed(["refund"])[0], top=top)) == count
+
+
+def test_concurrent_searches_agree(bilingual, embed):
+    index = FaqIndex.build(bilingual, embed)
+    vectors = list(embed([entry.question for entry in bilingual])) * 20
+    alone = [index.search(vector, lang="zh") for vector in vectors]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda vector: index.search(vector, lang="zh"), vectors)) == alone
+
+
+WRONG = {
+    "another width": (np.ones(3, dtype=np.float32), r"expected vectors of width 64, .* got shape \(1, 3\)"),
+    "a matrix": (np.eye(64, dtype=np.float32), "expected vectors of width 64"),
+    "no unit length": (np.ones(64, dtype=np.float32), "expected vectors of length 1, got length 8"),
+    "not a number": (np.full(64, np.nan, dtype=np.float32), "expected vectors of length 1"),
+}
+
+
+@pytest.mark.parametrize(("vector", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_vector_is_named(shop, embed, vector, message):
+    with pytest.raises(FaqError, match=message):
+        FaqIndex.build(shop, embed).search(vector)
+
+
+def test_out_of_scope_vectors_must_fit(shop, embed):
+    with pytest.raises(FaqError, match="expected vectors of width 64"):
+        FaqIndex.build(shop, embed, out_of_scope=np.eye(2, dtype=np.float32))
+
+
+def test_search_all_needs_a_language_a_query(shop, embed):
+    with pytest.raises(FaqError, match="langs: expected one for each of 2 queries, got 1"):
+        FaqIndex.build(shop, embed).search_all(embed(["a b", "c d"]), ["en"])

@@ -1,0 +1,1 @@
+"""Labelled examples and logged dialogues to a new release."""

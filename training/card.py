@@ -1,0 +1,89 @@
+"""The release's card: what it can do, where it is weak, how FAQ retrieval was before and after training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nlu.examples import Example, contradictions
+from nlu.releases import Manifest
+from nlu.runtime import Calibration
+from retrieval.calibration import HitCalibration
+from training.evaluate import Evaluation
+
+_SHOWN = 12
+
+
+def write_card(
+    folder: Path,
+    manifest: Manifest,
+    metrics: dict[str, Any],
+    result: Evaluation,
+    hits: HitCalibration,
+    calibration: Calibration,
+    examples: Sequence[Example],
+) -> None:
+    """Writes `card.md`.
+
+    Args:
+        folder: the release under construction.
+        manifest: its manifest.
+        metrics: `held_out` figures and `faq_before`.
+        result: measured on the frozen test set.
+        hits: calibration of the FAQ's scores.
+        calibration: calibration of the heads.
+        examples: what it was trained on.
+    """
+    lines = [
+        f"# Release {manifest.name}",
+        "",
+        f"- Encoder: `{manifest.encoder}`; languages: {', '.join(manifest.languages)}; seed {manifest.seed}",
+        f"- Trained from: {manifest.parent or 'the pretrained encoder'}",
+        f"- Examples: {len(examples)}; contradictory texts: {len(contradictions(examples))}",
+        "",
+        "## Heads",
+        "",
+        "| head | labels | test accuracy | test macro F1 | test ECE | held-out accuracy |",
+        "|---|---|---|---|---|---|",
+    ]
+    for head, labels in manifest.heads.items():
+        test = result.heads.get(head, {})
+        held = metrics["held_out"].get(head, {})
+        cells = [_figure(test, "accuracy"), _figure(test, "macro_f1"), _figure(test, "ece"), _figure(held, "accuracy")]
+        lines.append(f"| {head} | {len(labels)} | {' | '.join(cells)} |")
+    if result.oos:
+        lines += ["", "## Out of scope (test)", "", *(f"- {name}: {value:.3f}" for name, value in result.oos.items())]
+    if result.entities:
+        lines += ["", "## Entities (test)", "", *(f"- {name}: {value:.3f}" for name, value in result.entities.items())]
+    lines += ["", "## FAQ retrieval (test queries)", ""]
+    if result.faq:
+        lines += ["| figure | pretrained encoder | this release |", "|---|---|---|"]
+        before = metrics["faq_before"]
+        lines += [f"| {name} | {_figure(before, name)} | {value:.3f} |" for name, value in result.faq.items()]
+    else:
+        lines.append("No test queries were given.")
+    lines += [
+        "",
+        f"A hit answers from a score of {hits.thresholds.accept:.2f}, is offered from {hits.thresholds.suggest:.2f}.",
+        "",
+        "## Thresholds",
+        "",
+        *(f"- {name}: {getattr(calibration.thresholds, name):.3f}" for name in calibration.thresholds.__slots__),
+        "",
+        "## Known weaknesses",
+        "",
+    ]
+    for head, pairs in result.confusions.items():
+        lines += [f"- {head}: {truth} read as {guess} ({count} times)" for truth, guess, count in pairs[:_SHOWN]]
+    for head in manifest.heads:
+        counts = Counter(example.labels[head] for example in examples if head in example.labels)
+        few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < 10]
+        if few:
+            lines.append(f"- {head}: fewer than ten examples of {', '.join(few[:_SHOWN])}")
+    (folder / "card.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _figure(figures: dict[str, float], name: str) -> str:
+    return f"{figures[name]:.3f}" if name in figures else "–"

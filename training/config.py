@@ -1,0 +1,98 @@
+"""What a training run can be told, from a YAML file or from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nlu.types import InputError
+
+
+class TrainingConfig(BaseModel):
+    """Settings of a training run; a release's manifest keeps them.
+
+    Attributes:
+        encoder: a pretrained encoder by name, a local folder or a hub id.
+        languages: languages the vocabulary is kept for.
+        seed: seed of every random choice.
+        epochs: passes over the examples at most.
+        batch_size: examples a step.
+        learning_rate: peak rate of the encoder.
+        head_learning_rate: peak rate of the heads.
+        weight_decay: decay of weight matrices.
+        warmup: share of the steps in which the rate rises.
+        label_smoothing: share of probability spread over all labels (Szegedy et al. 2016, section 7).
+        dropout: probability before each head.
+        anchor: weight of `1 - cos(vector, pretrained encoder's vector)`, which keeps the vector fit for retrieval.
+        faq_weight: weight of the contrastive loss between an FAQ question and its variants.
+        entity_weight: weight of the token head's loss.
+        ema: decay of the averaged weights a step (0 keeps the last weights).
+        frozen_layers: how many of the lowest layers stay as pretrained; their output is computed once.
+        max_tokens: longer texts are cut here.
+        holdout: share of the examples kept aside for early stopping, calibration and thresholds.
+        holdout_limit: the most examples that are kept aside.
+        patience: epochs without a better held-out result before training ends.
+        threads: CPU threads; 0 takes all cores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: str = "e5-small-multilingual"
+    languages: tuple[str, ...] = ("zh", "en")
+    seed: int = 13
+    epochs: int = Field(6, ge=1, le=1000)
+    batch_size: int = Field(32, ge=2, le=4096)
+    learning_rate: float = Field(1.5e-4, gt=0, lt=1)
+    head_learning_rate: float = Field(1e-3, gt=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0, lt=1)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    anchor: float = Field(5.0, ge=0)
+    faq_weight: float = Field(0.3, ge=0)
+    entity_weight: float = Field(0.5, ge=0)
+    ema: float = Field(0.99, ge=0, lt=1)
+    frozen_layers: int = Field(0, ge=0, le=48)
+    max_tokens: int = Field(128, ge=8, le=512)
+    holdout: float = Field(0.1, gt=0, lt=0.5)
+    holdout_limit: int = Field(600, ge=20)
+    patience: int = Field(2, ge=1)
+    threads: int = Field(0, ge=0)
+
+
+def read_config(path: Path | None, **overrides: object) -> TrainingConfig:
+    """Reads a configuration and lays command-line values over it.
+
+    Args:
+        path: a YAML file with any of `TrainingConfig`'s fields, or None.
+        overrides: values that win over the file's; None is left out.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        InputError: the file is missing or a field is unknown or out of range; names the file and the field.
+    """
+    values: dict[str, object] = {}
+    if path is not None:
+        try:
+            loaded = yaml.safe_load(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(
+                f"{path}: cannot be read as YAML: {error}. Give a UTF-8 file with fields and values."
+            ) from error
+        if not isinstance(loaded, dict):
+            raise InputError(f"{path}: expected fields and values, such as `epochs: 6`, got {type(loaded).__name__}.")
+        values = loaded
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        place = path or "training configuration"
+        raise InputError(
+            f"{place}: field {field!r}: {first['msg']}. Known fields: {', '.join(TrainingConfig.model_fields)}."
+        ) from error

@@ -1,0 +1,355 @@
+"""The training loop: one encoder, all heads, the vector kept near the pretrained encoder's.
+
+Reads from top to bottom: `fit` runs epochs, `_loss` is the joint loss. The anchor term keeps the sentence vector fit
+for retrieval while the heads learn; the FAQ term pulls a question and its variants together (InfoNCE with in-batch
+negatives, as sentence-transformers' MultipleNegativesRankingLoss).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nlu.model import Reader, Reading, mean_pool
+from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.config import TrainingConfig
+from training.datasets import (
+    NO_LABEL,
+    Batch,
+    Features,
+    bucketed_batches,
+    collate,
+    label_array,
+    sorted_batches,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What a model reads in many texts, in their order.
+
+    Attributes:
+        vectors: unit-length sentence vectors, shape `(n, width)`.
+        logits: for each head, shape `(n, labels)`.
+        tags: predicted tag indices of each text's tokens; empty without a token head.
+    """
+
+    vectors: NDArray[np.float32]
+    logits: dict[str, NDArray[np.float32]]
+    tags: list[NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all.
+        epoch: the epoch under way, from 1.
+        loss: running mean of the loss.
+        score: the best held-out score so far, 0 to 1.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    score: float
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 where the processor computes it natively, otherwise full precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_fast_bf16(device))
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 is computed in hardware: AMX or AVX-512 BF16 on a CPU, Ampere or newer on CUDA."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8", errors="replace")
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+@torch.inference_mode()
+def read_all(reader: Reader, features: Sequence[Features], pad_id: int, batch_size: int = 64) -> Readings:
+    """Reads texts without training.
+
+    Args:
+        reader: the model.
+        features: the texts.
+        pad_id: the padding token.
+        batch_size: texts a batch.
+
+    Returns:
+        Vectors, logits and tags.
+    """
+    reader.eval()
+    device = next(reader.parameters()).device
+    width = int(reader.encoder.config.hidden_size)
+    vectors = np.zeros((len(features), width), dtype=np.float32)
+    logits = {
+        name: np.zeros((len(features), int(head.weight.shape[0])), dtype=np.float32)
+        for name, head in reader.heads.items()
+    }
+    tags: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)] * (len(features) if reader.tagger else 0)
+    for rows in sorted_batches([len(item.ids) for item in features], batch_size):
+        batch = collate(features, rows, (), pad_id)
+        with autocast(device):
+            reading = reader(batch.ids.to(device), batch.mask.to(device))
+        vectors[rows] = reading.unit_vector.float().cpu().numpy()
+        for name, values in reading.logits.items():
+            logits[name][rows] = values.float().cpu().numpy()
+        if reading.tags is not None:
+            best = reading.tags.argmax(-1).cpu().numpy()
+            for place, row in enumerate(rows):
+                tags[row] = best[place, : len(features[row].ids)]
+    return Readings(vectors, logits, tags)
+
+
+class LowerLayers:
+    """The output of the frozen lowest layers, computed once a text and kept in half precision.
+
+    Args:
+        reader: the model before training.
+        features: the texts.
+        depth: how many layers are frozen; with 0 nothing is kept and embeddings are looked up each time.
+        pad_id: the padding token.
+    """
+
+    def __init__(self, reader: Reader, features: Sequence[Features], depth: int, pad_id: int) -> None:
+        self.depth = depth
+        self.states: list[Tensor] = []
+        if depth:
+            self.states = [torch.empty(0)] * len(features)
+            reader.eval()
+            for rows in sorted_batches([len(item.ids) for item in features], 64):
+                batch = collate(features, rows, (), pad_id)
+                with torch.inference_mode(), autocast(batch.ids.device):
+                    hidden = reader.run_layers(reader.embed(batch.ids), batch.mask, 0, depth)
+                for place, row in enumerate(rows):
+                    self.states[row] = hidden[place, : len(features[row].ids)].half().clone()
+
+    def __call__(self, reader: Reader, batch: Batch) -> Tensor:
+        """States before the first trained layer, shape `(batch, tokens, width)`."""
+        if not self.depth:
+            return reader.embed(batch.ids)
+        return nn.utils.rnn.pad_sequence([self.states[row] for row in batch.rows], batch_first=True).float()
+
+
+def fit(
+    reader: Reader,
+    features: Sequence[Features],
+    held_out: Sequence[Features],
+    faq_pairs: Sequence[tuple[Features, Features, str]],
+    config: TrainingConfig,
+    pad_id: int,
+    *,
+    anchors: NDArray[np.float32],
+    work: Path | None = None,
+    fingerprint: str = "",
+    report: Callable[[Progress], None] = lambda _: None,
+) -> float:
+    """Trains a model in place and leaves the best held-out weights in it.
+
+    Args:
+        reader: the model; its word embeddings stay as they are.
+        features: training texts.
+        held_out: texts that choose the best epoch.
+        faq_pairs: two ways to ask the same and the entry they belong to.
+        config: the settings.
+        pad_id: the padding token.
+        anchors: the pretrained encoder's unit vectors of `features`, shape `(n, width)`.
+        work: a folder for checkpoints, or None for none; a run that was interrupted goes on from there.
+        fingerprint: what a checkpoint must have been made with to be gone on from.
+        report: told the progress after each step.
+
+    Returns:
+        The best held-out score: the mean accuracy of all heads.
+    """
+    trained = _trained_parameters(reader, config)
+    optimizer = torch.optim.AdamW(_groups(trained, config), fused=True)
+    lengths = [len(item.ids) for item in features]
+    per_epoch = math.ceil(len(features) / config.batch_size)
+    steps = per_epoch * config.epochs
+    lower = LowerLayers(reader, features, config.frozen_layers, pad_id)
+    anchor_tensor = torch.from_numpy(anchors)
+    pairs = _PairSampler(faq_pairs, config, pad_id)
+    averaged = {name: parameter.detach().clone() for name, parameter in trained.items()}
+    best = {name: value.clone() for name, value in averaged.items()}
+    state = Checkpoint(step=0, best_score=-1.0, stale=0)
+    if work is not None:
+        state = load_checkpoint(work, fingerprint, trained, averaged, best, optimizer) or state
+    running = 0.0
+    for epoch in range(state.step // per_epoch, config.epochs):
+        batches = bucketed_batches(lengths, config.batch_size, Random(f"{config.seed}-{epoch}"))
+        for place in range(state.step - epoch * per_epoch, per_epoch):
+            torch.manual_seed(config.seed * 1_000_003 + state.step)
+            reader.train()
+            _set_rates(optimizer, state.step, steps, config)
+            batch = collate(features, batches[place], list(reader.heads), pad_id)
+            with autocast(batch.ids.device):
+                hidden = reader.run_layers(lower(reader, batch), batch.mask, config.frozen_layers)
+            loss = _loss(reader.read(hidden, batch.mask), batch, anchor_tensor[batch.rows], config)
+            if config.faq_weight and faq_pairs and state.step % 4 == 0:
+                loss = loss + config.faq_weight * pairs.loss(reader, state.step)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(trained.values(), 1.0)
+            optimizer.step()
+            state.step += 1
+            _average(averaged, trained, config.ema, state.step)
+            running = loss.item() if state.step == 1 else 0.95 * running + 0.05 * loss.item()
+            report(Progress(state.step, steps, epoch + 1, running, max(state.best_score, 0.0)))
+            if work is not None and state.due():
+                save_checkpoint(work, fingerprint, state, trained, averaged, best, optimizer)
+        score = _score_with(reader, trained, averaged, held_out, pad_id)
+        state.stale = 0 if score > state.best_score else state.stale + 1
+        if score >= state.best_score:
+            state.best_score = score
+            best = {name: value.clone() for name, value in averaged.items()}
+        if state.stale >= config.patience:
+            break
+    _load(trained, best)
+    reader.eval()
+    return state.best_score
+
+
+def _trained_parameters(reader: Reader, config: TrainingConfig) -> dict[str, nn.Parameter]:
+    """Freezes embeddings and the lowest layers; returns what is left to train, by name."""
+    reader.encoder.embeddings.requires_grad_(False)
+    for layer in reader.encoder.encoder.layer[: config.frozen_layers]:
+        layer.requires_grad_(False)
+    return {name: parameter for name, parameter in reader.named_parameters() if parameter.requires_grad}
+
+
+def _groups(trained: dict[str, nn.Parameter], config: TrainingConfig) -> list[dict[str, object]]:
+    """Parameter groups: matrices decay, the rest does not; heads learn at a rate of their own."""
+    groups = []
+    for is_head, rate in ((False, config.learning_rate), (True, config.head_learning_rate)):
+        chosen = [p for name, p in trained.items() if name.startswith(("heads.", "tagger.")) == is_head]
+        groups.append({"params": [p for p in chosen if p.ndim > 1], "peak": rate, "weight_decay": config.weight_decay})
+        groups.append({"params": [p for p in chosen if p.ndim <= 1], "peak": rate, "weight_decay": 0.0})
+    return [group for group in groups if group["params"]]
+
+
+def _set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, config: TrainingConfig) -> None:
+    """Linear warm-up, then linear decay to a twentieth."""
+    rise = max(1, int(steps * config.warmup))
+    factor = (step + 1) / rise if step < rise else 1.0 - 0.95 * (step - rise) / max(1, steps - rise)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+def _loss(reading: Reading, batch: Batch, anchors: Tensor, config: TrainingConfig) -> Tensor:
+    """The joint loss of a batch; a missing label adds nothing."""
+    total = config.anchor * (1.0 - (reading.unit_vector * anchors).sum(-1)).mean()
+    for head, logits in reading.logits.items():
+        labels = batch.labels[head]
+        known = labels != NO_LABEL
+        if known.any():
+            losses = functional.cross_entropy(
+                logits[known], labels[known], label_smoothing=config.label_smoothing, reduction="none"
+            )
+            total = total + (losses * batch.weights[known]).sum() / len(labels)
+    if reading.tags is not None and (batch.tags != NO_LABEL).any():
+        tag_loss = functional.cross_entropy(reading.tags.flatten(0, 1), batch.tags.flatten(), ignore_index=NO_LABEL)
+        total = total + config.entity_weight * tag_loss
+    return total
+
+
+class _PairSampler:
+    """Draws batches of FAQ pairs, each entry at most once a batch, and gives their contrastive loss."""
+
+    def __init__(self, pairs: Sequence[tuple[Features, Features, str]], config: TrainingConfig, pad_id: int) -> None:
+        from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+        self.pairs, self.config, self.pad_id = pairs, config, pad_id
+        self.ranking = MultipleNegativesRankingLoss(model=nn.Identity(), scale=20.0)
+
+    def loss(self, reader: Reader, step: int) -> Tensor:
+        """The contrastive loss of one batch of pairs."""
+        rng = Random(f"{self.config.seed}-pairs-{step}")
+        drawn: dict[str, tuple[Features, Features]] = {}
+        for place in rng.sample(range(len(self.pairs)), min(len(self.pairs), 2 * self.config.batch_size)):
+            left, right, entry = self.pairs[place]
+            drawn.setdefault(entry, (left, right))
+            if len(drawn) == self.config.batch_size // 2:
+                break
+        sides = []
+        for side in (0, 1):
+            batch = collate([pair[side] for pair in drawn.values()], list(range(len(drawn))), (), self.pad_id)
+            depth = self.config.frozen_layers
+            with autocast(batch.ids.device):
+                with torch.no_grad():
+                    hidden = reader.run_layers(reader.embed(batch.ids), batch.mask, 0, depth)
+                hidden = reader.run_layers(hidden, batch.mask, depth)
+            sides.append(mean_pool(hidden.float(), batch.mask))
+        ranking_loss: Tensor = self.ranking.compute_loss_from_embeddings(sides, torch.empty(0))
+        return ranking_loss
+
+
+@torch.no_grad()
+def _average(averaged: dict[str, Tensor], trained: dict[str, nn.Parameter], decay: float, step: int) -> None:
+    """Exponential moving average of the weights (Polyak & Juditsky 1992), following closely at first."""
+    keep = min(decay, step / (step + 9))
+    torch._foreach_lerp_(list(averaged.values()), list(trained.values()), 1.0 - keep)
+
+
+def _load(trained: dict[str, nn.Parameter], values: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(values[name])
+
+
+def _score_with(
+    reader: Reader,
+    trained: dict[str, nn.Parameter],
+    averaged: dict[str, Tensor],
+    held_out: Sequence[Features],
+    pad_id: int,
+) -> float:
+    """The held-out score of the averaged weights; the trained ones are put back afterwards."""
+    kept = {name: parameter.detach().clone() for name, parameter in trained.items()}
+    _load(trained, averaged)
+    readings = read_all(reader, held_out, pad_id)
+    _load(trained, kept)
+    return held_out_score(readings, held_out)
+
+
+def held_out_score(readings: Readings, features: Sequence[Features]) -> float:
+    """The mean over heads of accuracy, and of token accuracy on entity tokens; 0 where nothing is labelled.
+
+    Args:
+        readings: what a model read.
+        features: the same texts with labels.
+
+    Returns:
+        A score, 0 to 1.
+    """
+    scores = []
+    for head, logits in readings.logits.items():
+        labels = label_array(features, head)
+        known = labels != NO_LABEL
+        if known.any():
+            scores.append(float((logits[known].argmax(-1) == labels[known]).mean()))
+    truth = [np.array(item.tags) for item in features if item.tags is not None]
+    guess = [tags for tags, item in zip(readings.tags, features, strict=False) if item.tags is not None]
+    if truth and guess:
+        expected, got = np.concatenate(truth), np.concatenate(guess)
+        inside = expected > 0
+        if inside.any():
+            scores.append(float((expected[inside] == got[inside]).mean()))
+    return float(np.mean(scores)) if scores else 0.0

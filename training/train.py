@@ -1,0 +1,358 @@
+"""Examples and FAQ in, a sealed release folder out: train, calibrate, index, write down what was learnt."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nlu.calibration import choose_threshold, expected_calibration_error, fit_temperature, softmax
+from nlu.examples import Example, fingerprint
+from nlu.model import Reader
+from nlu.out_of_scope import OosFit, fit_detector
+from nlu.pretrained import PretrainedEncoder, load_pretrained, quiet_transformers
+from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
+from nlu.runtime import ENCODER_FOLDER, Calibration, TorchUnderstander, load_reader, save_reading_parts
+from nlu.types import OUT_OF_SCOPE, ReleaseError, Thresholds
+from retrieval.index import FaqIndex
+from retrieval.types import FaqEntry, FaqQuery
+from training.card import write_card
+from training.config import TrainingConfig
+from training.datasets import NO_LABEL, Features, LabelSets, featurise, label_array, label_sets, split_held_out
+from training.evaluate import evaluate, faq_metrics
+from training.fit import Progress, Readings, fit, read_all
+
+_VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy", "tokenizers")
+_INTENT_RISK = 0.05
+_EMOTION_RISK = 0.25
+_STRONG_RISK = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What a release is made of.
+
+    Attributes:
+        examples: labelled texts.
+        faq: the knowledge base.
+        test: the frozen test set that training never sees; its metrics go into the manifest.
+        faq_queries: test queries for the knowledge base.
+    """
+
+    examples: Sequence[Example]
+    faq: Sequence[FaqEntry] = ()
+    test: Sequence[Example] = ()
+    faq_queries: Sequence[FaqQuery] = field(default=())
+
+
+def train_release(
+    training_set: TrainingSet,
+    config: TrainingConfig,
+    out: Path,
+    data_dir: Path,
+    *,
+    parent: Path | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Manifest:
+    """Trains a release and seals it at `out`.
+
+    Args:
+        training_set: what to learn from.
+        config: how.
+        out: the release's folder; an older release there is replaced once the new one is whole.
+        data_dir: where unpacked encoders are kept.
+        parent: a release to start from instead of the pretrained encoder; it must be of the same encoder.
+        report: told the progress.
+
+    Returns:
+        The manifest of the new release.
+
+    Raises:
+        InputError: the examples cannot be learnt from.
+        ReleaseError: the release cannot be written, or the parent does not fit.
+    """
+    _set_up(config)
+    examples = [example for example in training_set.examples if example.split != "test"]
+    sets = label_sets(examples)
+    encoder = load_pretrained(config.encoder, data_dir, config.languages)
+    known, held = split_held_out(examples, config.holdout, config.holdout_limit, config.seed)
+    tokenise = _Tokeniser(sets, encoder, config)
+    pad_id = int(encoder.tokenizer.pad_token_id)
+
+    reader = Reader(encoder.model, {h: len(labels) for h, labels in sets.heads.items()}, len(sets.tags), config.dropout)
+    features = tokenise(examples)
+    faq_texts = [text for entry in training_set.faq for text in (entry.question, *entry.variants)]
+    plain = tokenise([Example(text) for text in faq_texts])
+    learnt = [features[i] for i in known] + plain
+    anchors = read_all(reader, learnt, pad_id).vectors
+    before = _faq_before(training_set, reader, tokenise, pad_id)
+    if parent is not None:
+        _start_from(reader, parent, encoder, sets)
+
+    held_features = [features[i] for i in held]
+    key = _run_key(training_set, config, encoder, parent)
+    fit(
+        reader,
+        learnt,
+        held_features,
+        _faq_pairs(training_set.faq, tokenise),
+        config,
+        pad_id,
+        anchors=anchors,
+        work=out.parent / f".{out.name}.work",
+        fingerprint=key,
+        report=report,
+    )
+    in_scope = [i for i in known if examples[i].labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
+    bank = read_all(reader, [features[i] for i in in_scope], pad_id)
+    readings = read_all(reader, held_features, pad_id)
+    calibration, quality = calibrate(readings, held_features, sets, bank)
+    oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
+
+    name = new_name(config.seed)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=_parent_folder(out)) as partial_name:
+        partial = Path(partial_name) / "release"
+        partial.mkdir()
+        save_encoder(reader, encoder, partial / ENCODER_FOLDER, config.max_tokens)
+        save_reading_parts(partial, reader, calibration)
+        manifest = Manifest(
+            name=name,
+            parent=read_manifest(parent).name if parent else None,
+            encoder=encoder.name,
+            encoder_fingerprint=encoder.fingerprint,
+            prefix=encoder.prefix,
+            max_tokens=config.max_tokens,
+            heads={head: list(labels) for head, labels in sets.heads.items()},
+            entity_types=list(sets.entity_types),
+            languages=list(config.languages),
+            seed=config.seed,
+            config=config.model_dump(mode="json"),
+            fingerprints={"examples": fingerprint(examples), "test": fingerprint(training_set.test)},
+            libraries={package: importlib.metadata.version(package) for package in _VERSIONS},
+        )
+        write_manifest(partial, manifest)
+        understander = TorchUnderstander(partial)
+        oos_vectors = understander.embed(oos_texts) if oos_texts else None
+        index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_vectors)
+        index.save(partial)
+        result = evaluate(understander, training_set.test, index, training_set.faq_queries)
+        metrics: dict[str, Any] = {"test": result.to_json(), "held_out": quality, "faq_before": before}
+        write_card(partial, manifest, metrics, result, index.calibration, calibration, examples)
+        manifest = write_manifest(partial, manifest.with_metrics(metrics))
+        seal(partial, out)
+    return manifest
+
+
+def calibrate(
+    readings: Readings, held: Sequence[Features], sets: LabelSets, bank: Readings
+) -> tuple[Calibration, dict[str, Any]]:
+    """Fits temperatures, the out-of-scope model and thresholds on held-out readings.
+
+    Args:
+        readings: held-out texts as the model reads them.
+        held: the same texts with labels.
+        sets: the label sets.
+        bank: in-scope training texts, which the nearest-neighbour score compares with.
+
+    Returns:
+        The calibration, and figures about it for the manifest.
+    """
+    temperatures: dict[str, float] = {}
+    quality: dict[str, Any] = {}
+    thresholds: dict[str, float] = {}
+    oos_fit = None
+    for head, labels in sets.heads.items():
+        truth = label_array(held, head)
+        known = truth != NO_LABEL
+        logits = readings.logits[head][known].astype(np.float64)
+        temperatures[head] = fit_temperature(logits, truth[known]) if known.any() else 1.0
+        probabilities = softmax(logits, temperatures[head])
+        if head == "intent":
+            oos_fit = _fit_oos(readings, known, truth, labels, bank, temperatures[head])
+            probabilities, truth = _in_scope(probabilities, truth[known], labels)
+        else:
+            truth = truth[known]
+        confidence, right, margin = _top(probabilities, truth)
+        if len(truth):
+            quality[head] = {"accuracy": float(right.mean()), "ece": expected_calibration_error(confidence, right)}
+        if head == "intent":
+            thresholds["intent_accept"] = float(np.clip(choose_threshold(confidence, right, _INTENT_RISK), 0.3, 0.9))
+            thresholds["intent_margin"] = float(np.clip(choose_threshold(margin, right, _INTENT_RISK), 0.05, 0.3))
+        if head == "emotion":
+            thresholds["emotion_accept"] = float(np.clip(choose_threshold(confidence, right, _EMOTION_RISK), 0.35, 0.9))
+            thresholds["emotion_strong"] = float(np.clip(choose_threshold(confidence, right, _STRONG_RISK), 0.6, 0.97))
+    if oos_fit is not None:
+        thresholds["oos_reject"] = oos_fit.reject
+        quality["oos"] = {
+            "rejected_in_scope": oos_fit.in_scope_rejected,
+            "auroc": oos_fit.auroc,
+            "recall": oos_fit.recall,
+        }
+    return Calibration(temperatures, Thresholds(**thresholds), oos_fit.model if oos_fit else None), quality
+
+
+def save_encoder(reader: Reader, encoder: PretrainedEncoder, folder: Path, max_tokens: int) -> None:
+    """Saves the encoder as a sentence-transformers model, which `SentenceTransformer(folder)` loads.
+
+    Args:
+        reader: the trained model.
+        encoder: what it started from; gives tokenizer and prefix.
+        folder: where to.
+        max_tokens: longer texts are cut.
+    """
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    with tempfile.TemporaryDirectory() as plain, quiet_transformers():
+        reader.encoder.save_pretrained(plain)
+        encoder.tokenizer.save_pretrained(plain)
+        modules = [
+            Transformer(plain, max_seq_length=max_tokens, model_kwargs={"add_pooling_layer": False}),
+            Pooling(int(reader.encoder.config.hidden_size), "mean"),
+            Normalize(),
+        ]
+        prompts = {"query": encoder.prefix} if encoder.prefix else {}
+        model = SentenceTransformer(
+            modules=modules, prompts=prompts, default_prompt_name="query" if prompts else None, device="cpu"
+        )
+        model.save(str(folder), create_model_card=False)
+
+
+class _Tokeniser:
+    """Features of examples for one encoder and label set."""
+
+    def __init__(self, sets: LabelSets, encoder: PretrainedEncoder, config: TrainingConfig) -> None:
+        self._sets, self._encoder, self._config = sets, encoder, config
+
+    def __call__(self, examples: Sequence[Example]) -> list[Features]:
+        """One item an example."""
+        encoder = self._encoder
+        return featurise(examples, self._sets, encoder.tokenizer, encoder.prefix, self._config.max_tokens)
+
+
+def _set_up(config: TrainingConfig) -> None:
+    torch.manual_seed(config.seed)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+
+
+def _parent_folder(out: Path) -> Path:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReleaseError(f"{out}: its folder cannot be made: {error}. Choose another --out.") from error
+    return out.parent
+
+
+def _run_key(training_set: TrainingSet, config: TrainingConfig, encoder: PretrainedEncoder, parent: Path | None) -> str:
+    """What a checkpoint must agree with to be gone on from."""
+    faq = "\n".join(f"{e.id}\t{e.question}\t{'|'.join(e.variants)}" for e in training_set.faq)
+    parts = (fingerprint(training_set.examples), faq, config.model_dump_json(), encoder.fingerprint, str(parent))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _start_from(reader: Reader, parent: Path, encoder: PretrainedEncoder, sets: LabelSets) -> None:
+    """Takes the parent's encoder weights, and its heads where the labels are the same or more."""
+    manifest = read_manifest(parent)
+    if manifest.encoder_fingerprint != encoder.fingerprint:
+        raise ReleaseError(
+            f"{parent}: was made from another encoder ({manifest.encoder}); train from the start instead."
+        )
+    old, _ = load_reader(parent, manifest)
+    reader.encoder.load_state_dict(old.encoder.state_dict())
+    with torch.no_grad():
+        for head, labels in sets.heads.items():
+            if head not in manifest.heads:
+                continue
+            place = {label: i for i, label in enumerate(manifest.heads[head])}
+            for i, label in enumerate(labels):
+                if label in place:
+                    reader.heads[head].weight[i] = old.heads[head].weight[place[label]]
+                    reader.heads[head].bias[i] = old.heads[head].bias[place[label]]
+        if (
+            reader.tagger is not None
+            and list(manifest.entity_types) == list(sets.entity_types)
+            and old.tagger is not None
+        ):
+            reader.tagger.load_state_dict(old.tagger.state_dict())
+
+
+def _faq_pairs(entries: Sequence[FaqEntry], tokenise: _Tokeniser) -> list[tuple[Features, Features, str]]:
+    """Question and variant of an entry, and its questions in two languages (`<stem>.<lang>`), as pairs."""
+    by_stem: dict[str, list[FaqEntry]] = {}
+    for entry in entries:
+        by_stem.setdefault(entry.id.removesuffix(f".{entry.lang}"), []).append(entry)
+    pairs = [
+        (entry.question, variant, stem)
+        for stem, group in by_stem.items()
+        for entry in group
+        for variant in entry.variants
+    ]
+    pairs += [(a.question, b.question, stem) for stem, group in by_stem.items() for a, b in pairwise(group)]
+    left = tokenise([Example(pair[0]) for pair in pairs])
+    right = tokenise([Example(pair[1]) for pair in pairs])
+    return [(a, b, pair[2]) for a, b, pair in zip(left, right, pairs, strict=True)]
+
+
+def _faq_before(training_set: TrainingSet, reader: Reader, tokenise: _Tokeniser, pad_id: int) -> dict[str, float]:
+    """FAQ retrieval with the pretrained vectors, to compare with after training."""
+    if not training_set.faq or not training_set.faq_queries:
+        return {}
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        return read_all(reader, tokenise([Example(text) for text in texts]), pad_id).vectors
+
+    index = FaqIndex.build(training_set.faq, embed)
+    return faq_metrics(embed, index, training_set.faq_queries)
+
+
+def _fit_oos(
+    readings: Readings,
+    known: NDArray[np.bool_],
+    truth: NDArray[np.int64],
+    labels: Sequence[str],
+    bank: Readings,
+    temperature: float,
+) -> OosFit:
+    column = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
+    outside = truth[known] == (NO_LABEL if column is None else column)
+    return fit_detector(
+        readings.logits["intent"][known],
+        readings.vectors[known],
+        outside,
+        bank.vectors,
+        temperature=temperature,
+        oos_column=column,
+    )
+
+
+def _in_scope(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Leaves out out-of-scope texts, and that class, as the reader does."""
+    if OUT_OF_SCOPE not in labels:
+        return probabilities, truth
+    outside = labels.index(OUT_OF_SCOPE)
+    kept = probabilities.copy()
+    kept[:, outside] = 0.0
+    inside = truth != outside
+    return kept[inside], truth[inside]
+
+
+def _top(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Confidence of the best label, whether it is right, and its lead over the second; each of shape `(n,)`."""
+    ordered = np.sort(probabilities, axis=1)[:, ::-1]
+    best = probabilities.argmax(1)
+    second = ordered[:, 1] if probabilities.shape[1] > 1 else np.zeros(len(truth))
+    return ordered[:, 0], best == truth, ordered[:, 0] - second
