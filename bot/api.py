@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -15,12 +15,14 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.domain.messages import ContentKind, IncomingMessage, Reply
+from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import Clock, ConversationLog, Intake
-from bot.errors import UnavailableError
+from bot.domain.records import TurnView
+from bot.errors import InputError, UnavailableError
 
 MAX_TEXT = 100_000
 _MAX_BODY = 1_000_000
+_LATER = {"Retry-After": "2"}
 
 
 class MessageIn(BaseModel):
@@ -68,104 +70,121 @@ def create_app(
         The application.
     """
     app = FastAPI(title="Frontdesk", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.include_router(_messages(_Authorisation(api_key), intake, log, clock, apology))
+    app.include_router(_operations(ready))
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(UnavailableError, _unavailable)
+    app.add_exception_handler(InputError, _bad_input)
+    app.middleware("http")(_limit_body)
+    return app
 
-    def authorised(authorization: Annotated[str, Header()] = "") -> None:
+
+class _Authorisation:
+    """Lets only callers with the key in."""
+
+    def __init__(self, api_key: str) -> None:
+        self._key = api_key.encode()
+
+    def __call__(self, authorization: Annotated[str, Header()] = "") -> None:
         scheme, _, given = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), api_key.encode()):
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._key):
             raise HTTPException(401, "Send the header `Authorization: Bearer <FRONTDESK_API_KEY>`.")
 
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])
 
-    @v1.post("/messages")
-    def post_message(message: MessageIn) -> dict[str, Any]:
+def _messages(
+    authorised: _Authorisation,
+    intake: Intake,
+    log: ConversationLog,
+    clock: Clock,
+    apology: Callable[[IncomingMessage], Reply],
+) -> APIRouter:
+    router = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])
+
+    @router.post("/messages", response_model=None)
+    def post_message(message: MessageIn) -> dict[str, Any] | JSONResponse:
         """Answers a message."""
         incoming = IncomingMessage(
             id=message.id or uuid.uuid4().hex,
             conversation=message.conversation,
-            text=_storable(message.text),
+            text=message.text,
             at=clock.now(),
-            kind=ContentKind.TEXT,
             lang=message.lang,
         )
         try:
             return intake.answer(incoming)
         except UnavailableError as error:
-            detail = {"error": str(error), "id": incoming.id, "replies": [asdict(apology(incoming))]}
-            raise HTTPException(503, detail, headers={"Retry-After": "2"}) from error
+            document = {"error": str(error), "id": incoming.id, "replies": [asdict(apology(incoming))]}
+            return JSONResponse(document, 503, headers=_LATER)
 
-    @v1.get("/conversations/{conversation}")
+    @router.get("/conversations/{conversation}")
     def get_conversation(conversation: str) -> dict[str, Any]:
         """A conversation with its turns in order."""
         head = log.conversation(conversation)
         if head is None:
             raise HTTPException(404, f"There is no conversation {conversation!r}.")
-        turns = [
-            {
-                "id": turn.message_id,
-                "turn": turn.id,
-                "at": turn.at.isoformat(),
-                "text": turn.text,
-                "replies": [
-                    {
-                        "text": out.text,
-                        "lang": out.lang,
-                        "author": out.author,
-                        "buttons": [asdict(b) for b in out.buttons],
-                    }
-                    for out in turn.replies
-                ],
-                "decision": turn.document.get("decision"),
-            }
-            for turn in log.turns(conversation)
-        ]
+        turns = [_turn_document(turn) for turn in log.turns(conversation)]
         return {"id": head.id, "status": head.status.value, "lang": head.lang, "turns": turns}
 
-    app.include_router(v1)
+    return router
 
-    @app.get("/", include_in_schema=False)
+
+def _turn_document(turn: TurnView) -> dict[str, Any]:
+    return {
+        "id": turn.message_id,
+        "turn": turn.id,
+        "at": turn.at.isoformat(),
+        "text": turn.text,
+        "replies": [
+            {"text": out.text, "lang": out.lang, "author": out.author, "buttons": [asdict(b) for b in out.buttons]}
+            for out in turn.replies
+        ],
+        "decision": turn.document.get("decision"),
+    }
+
+
+def _operations(ready: Callable[[], list[str]]) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/", include_in_schema=False)
     def home() -> RedirectResponse:
         return RedirectResponse("/chat")
 
-    @app.get("/healthz")
+    @router.get("/healthz")
     def healthz() -> dict[str, str]:
         """Whether the process is alive."""
         return {"status": "ok"}
 
-    @app.get("/readyz")
+    @router.get("/readyz")
     def readyz() -> JSONResponse:
         """Whether messages can be answered."""
         missing = ready()
         return JSONResponse({"ready": not missing, "missing": missing}, 200 if not missing else 503)
 
-    @app.get("/metrics")
+    @router.get("/metrics")
     def metrics() -> Response:
         """Figures for Prometheus."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.exception_handler(RequestValidationError)
-    async def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [
-            {"field": ".".join(str(part) for part in problem["loc"][1:]) or "body", "problem": problem["msg"]}
-            for problem in error.errors()
-        ]
-        return JSONResponse({"error": "The request is not as expected.", "problems": problems}, 422)
-
-    @app.exception_handler(UnavailableError)
-    async def unavailable(_: Request, error: UnavailableError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "2"})
-
-    @app.middleware("http")
-    async def limit_body(request: Request, call_next: Any) -> Response:
-        length = request.headers.get("content-length", "0")
-        chunked = "chunked" in request.headers.get("transfer-encoding", "")
-        if request.method in {"POST", "PUT", "PATCH"} and (chunked or not length.isdigit() or int(length) > _MAX_BODY):
-            return JSONResponse({"error": f"A body of at most {_MAX_BODY} bytes with its length is expected."}, 413)
-        response: Response = await call_next(request)
-        return response
-
-    return app
+    return router
 
 
-def _storable(text: str) -> str:
-    """The text without what no database stores: NUL and half surrogates."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+async def _bad_request(_: Request, error: Exception) -> JSONResponse:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    problems = [{"field": ".".join(map(str, p["loc"][1:])) or "body", "problem": p["msg"]} for p in found]
+    return JSONResponse({"error": "The request is not as expected.", "problems": problems}, 422)
+
+
+async def _bad_input(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 422)
+
+
+async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 503, headers=_LATER)
+
+
+async def _limit_body(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    length = request.headers.get("content-length", "0")
+    chunked = "chunked" in request.headers.get("transfer-encoding", "")
+    if request.method in {"POST", "PUT", "PATCH"} and (chunked or not length.isdigit() or int(length) > _MAX_BODY):
+        return JSONResponse({"error": f"A body of at most {_MAX_BODY} bytes with its length is expected."}, 413)
+    return await call_next(request)

@@ -163,12 +163,31 @@ class RunningKnowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class SystemWords:
+    """What Frontdesk itself says to customers, in the words of the bot's templates."""
+
+    files: BotFiles
+
+    def text(self, key: str, lang: str) -> str:
+        """A template's text without slots."""
+        return self.files.templates.render(key, lang, "", {}, 0).text
+
+    def apology(self, message: IncomingMessage) -> Reply:
+        """What a customer reads while a service is away."""
+        lang = message.lang if message.lang in self.files.rules.languages else None
+        chinese = any("\u4e00" <= character <= "\u9fff" for character in message.text)
+        spoken = lang or ("zh" if chinese else self.files.rules.default_language)
+        return Reply(self.text("unavailable", spoken), spoken)
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Everything a process works with.
 
     Attributes:
         settings: the settings in force.
         files: the bot's own files.
+        words: what Frontdesk itself says.
         clock: tells the time.
         log: the durable truth.
         state: live state.
@@ -183,6 +202,7 @@ class Services:
 
     settings: Settings
     files: BotFiles
+    words: SystemWords
     clock: SystemClock
     log: SqlLog
     state: RedisState
@@ -194,17 +214,6 @@ class Services:
     api_key_is_new: bool
     secret_key: str
     embedded: EmbeddedRedis | None = None
-
-    def text(self, key: str, lang: str) -> str:
-        """A system text of the bot's templates."""
-        return self.files.book.render(key, lang, "", {}, 0).text
-
-    def apology(self, message: IncomingMessage) -> Reply:
-        """What a customer reads while a service is away."""
-        lang = message.lang if message.lang in self.files.rules.languages else None
-        chinese = any("\u4e00" <= character <= "\u9fff" for character in message.text)
-        spoken = lang or ("zh" if chinese else self.files.rules.default_language)
-        return Reply(self.text("unavailable", spoken), spoken)
 
     def missing(self) -> list[str]:
         """What is missing before messages can be answered."""
@@ -263,22 +272,29 @@ def open_services(settings: Settings) -> Services:
         raise
     store = release_store(settings)
     engine = LiveEngine(store, settings.threads)
-    pipeline = Pipeline(engine, log, state, files.rules, files.book, clock, settings.state_ttl)
+    pipeline = Pipeline(engine, log, state, files.rules, files.templates, clock, settings.state_ttl)
     api_key, is_new = _key(settings, "api_key")
     secret_key, _ = _key(settings, "secret_key")
-    services: list[Services] = []
-    intake = MessageIntake(pipeline, log, state, lambda message: services[0].apology(message), settings.workers)
-    desk = Desk(
+    words = SystemWords(files)
+    intake = MessageIntake(pipeline, log, state, words.apology, settings.workers)
+    knowledge = RunningKnowledge(files, engine)
+    desk = Desk(log=log, state=state, clock=clock, texts=words.text, knowledge=knowledge)
+    return Services(
+        settings=settings,
+        files=files,
+        words=words,
+        clock=clock,
         log=log,
         state=state,
-        clock=clock,
-        texts=lambda key, lang: services[0].text(key, lang),
-        knowledge=RunningKnowledge(files, engine),
+        store=store,
+        engine=engine,
+        intake=intake,
+        desk=desk,
+        api_key=api_key,
+        api_key_is_new=is_new,
+        secret_key=secret_key,
+        embedded=embedded,
     )
-    services.append(
-        Services(settings, files, clock, log, state, store, engine, intake, desk, api_key, is_new, secret_key, embedded)
-    )
-    return services[0]
 
 
 def build_telegram(services: Services) -> TelegramChannel | None:
@@ -292,7 +308,7 @@ def build_telegram(services: Services) -> TelegramChannel | None:
         api_url=settings.telegram_api_url,
         intake=services.intake,
         log=services.log,
-        outage_texts={lang: services.text("unavailable", lang) for lang in services.files.rules.languages},
+        outage_texts={lang: services.words.text("unavailable", lang) for lang in services.files.rules.languages},
         mode=settings.telegram_mode,
         webhook_url=settings.telegram_webhook_url or "",
         webhook_secret=secret.get_secret_value() if secret else "",
@@ -315,13 +331,13 @@ def build_app(services: Services) -> FastAPI:
         log=services.log,
         clock=services.clock,
         ready=services.missing,
-        apology=services.apology,
+        apology=services.words.apology,
         version=VERSION,
         lifespan=_lifespan(services, telegram),
     )
     names: Mapping[str, str] = services.files.rules.names
     bot_name = names.get(services.files.rules.default_language, "Frontdesk")
-    book = services.files.book
+    book = services.files.templates
     app.include_router(
         web_chat.build_router(
             intake=services.intake,
@@ -383,7 +399,7 @@ async def _run_telegram(telegram: TelegramChannel, stop: asyncio.Event) -> None:
     try:
         await telegram.run(stop)
     except FrontdeskError as error:
-        log_line.error("telegram_stopped", error=str(error))
+        log_line.warning("telegram_stopped", error=str(error))
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

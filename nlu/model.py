@@ -49,9 +49,14 @@ class Reader(nn.Module):
         super().__init__()
         width = int(encoder.config.hidden_size)
         self.encoder = encoder
+        self.sizes = dict(heads)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({name: nn.Linear(width, labels) for name, labels in heads.items()})
         self.tagger = nn.Linear(width, tags) if tags else None
+
+    def head(self, name: str) -> nn.Linear:
+        """One head by name."""
+        return cast("nn.Linear", self.heads[name])
 
     def embed(self, ids: Tensor) -> Tensor:
         """Looks up token, position and type embeddings.

@@ -182,7 +182,7 @@ class TorchUnderstander:
         probabilities = {
             head: softmax(values, self._calibration.temperatures.get(head, 1.0)) for head, values in logits.items()
         }
-        oos = np.zeros(len(clean), dtype=np.float32)
+        oos = np.zeros(len(clean))
         if self._calibration.oos is not None:
             oos = self._calibration.oos.score(logits["intent"], vectors)
         found = []

@@ -75,7 +75,7 @@ def autocast(device: torch.device) -> torch.autocast:
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bf16 is computed in hardware: AMX or AVX-512 BF16 on a CPU, Ampere or newer on CUDA."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     try:
         flags = Path("/proc/cpuinfo").read_text("utf-8", errors="replace")
     except OSError:
@@ -100,10 +100,7 @@ def read_all(reader: Reader, features: Sequence[Features], pad_id: int, batch_si
     device = next(reader.parameters()).device
     width = int(reader.encoder.config.hidden_size)
     vectors = np.zeros((len(features), width), dtype=np.float32)
-    logits = {
-        name: np.zeros((len(features), int(head.weight.shape[0])), dtype=np.float32)
-        for name, head in reader.heads.items()
-    }
+    logits = {name: np.zeros((len(features), size), dtype=np.float32) for name, size in reader.sizes.items()}
     tags: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)] * (len(features) if reader.tagger else 0)
     for rows in sorted_batches([len(item.ids) for item in features], batch_size):
         batch = collate(features, rows, (), pad_id)
@@ -206,7 +203,7 @@ def fit(
             if config.faq_weight and faq_pairs and state.step % 4 == 0:
                 loss = loss + config.faq_weight * pairs.loss(reader, state.step)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(trained.values(), 1.0)
             optimizer.step()
             state.step += 1

@@ -108,7 +108,7 @@ def convert_examples(
         The sound, new examples in order.
     """
     problems = ExampleProblems(report)
-    examples = []
+    examples: list[Example] = []
     for path in paths:
         before = len(report.refused), len(examples)
         detected: Counter[str] = Counter()

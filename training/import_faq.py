@@ -133,7 +133,7 @@ def admit(
     if place := known.place_of_wording(draft.question, lang):
         report.refuse(path, line, "question", f"{_short(draft.question)} is already asked in {place}; keep one of them")
         return None
-    entry = replace(draft, id=draft.id or _free_id(draft.question, lang, known), lang=lang)
+    entry = replace(draft, id=draft.id or free_id(draft.question, lang, known), lang=lang)
     if not draft.lang:
         report.change(path, line, "lang", f"was missing, detected {lang}")
     if not draft.id:
@@ -161,6 +161,16 @@ def faq_id(question: str, lang: str) -> str:
     if len(slug) > _SLUG_LENGTH:
         slug = slug[: _SLUG_LENGTH + 1].rpartition("-")[0] or slug[:_SLUG_LENGTH]
     return f"{slug}.{lang}"
+
+
+def free_id(question: str, lang: str, known: KnownFaq) -> str:
+    """Makes an id from a question that no other entry has; see `faq_id`."""
+    name = faq_id(question, lang)
+    stem, attempt = name.removesuffix(f".{lang}"), 0
+    while known.place_of_id(name):
+        attempt += 1
+        name = f"{stem}-{_digest(f'{question} {attempt}')[:6]}.{lang}"
+    return name
 
 
 def _draft(fields: dict[str, object], source: Source, report: Report) -> FaqEntry | None:
@@ -220,16 +230,6 @@ def _new_variants(entry: FaqEntry, source: Source, known: KnownFaq, report: Repo
             own.add(key)
             kept.append(variant)
     return tuple(kept)
-
-
-def _free_id(question: str, lang: str, known: KnownFaq) -> str:
-    name = faq_id(question, lang)
-    attempt = 0
-    while known.place_of_id(name):
-        attempt += 1
-        stem = faq_id(question, lang).removesuffix(f".{lang}")
-        name = f"{stem}-{_digest(f'{question} {attempt}')[:6]}.{lang}"
-    return name
 
 
 def _key(wording: str, lang: str) -> tuple[str, str]:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from nlu.example_schema import Example, parse_example
+from nlu.example_schema import MAX_TEXT, Example, parse_example
 from nlu.records import describe, read_records
 from nlu.text import HAN, detect_language, normalise
 from retrieval.types import FaqEntry
-from training.import_faq import faq_id
+from training.import_faq import KnownFaq, free_id
 from training.import_names import text_columns, with_standard_names
 from training.import_report import ExampleProblems, Report
 from training.privacy import mask
@@ -92,7 +92,7 @@ def read_turns(paths: Sequence[Path], report: Report) -> list[Turn]:
         The turns, conversation by conversation in the order of their times.
     """
     problems = ExampleProblems(report)
-    turns = []
+    turns: list[Turn] = []
     for path in paths:
         before = len(report.refused), len(turns)
         for line, record in read_records(path, problems, text_columns(path, NAMES, {})):
@@ -147,12 +147,13 @@ def propose_faq(turns: Iterable[Turn], languages: Sequence[str]) -> list[Candida
         questions.setdefault(key, question)
         answers[key][answer] += 1
         askers[key].add(conversation)
-    found = []
+    known, found = KnownFaq(), []
     for key, question in questions.items():
         answer = max(answers[key], key=lambda text: (answers[key][text], len(text)))
         lang = detect_language(question, languages)
         if lang and (len(askers[key]) >= OFTEN or _long_enough(question, answer)):
-            entry = FaqEntry(faq_id(question, lang), question, answer, lang, tags=("candidate",))
+            entry = FaqEntry(free_id(question, lang, known), question, answer, lang, tags=("candidate",))
+            known.add(entry, "the candidates")
             found.append(Candidate(entry, len(askers[key])))
     return sorted(found, key=lambda candidate: -candidate.asked)
 
@@ -185,10 +186,18 @@ def _turn(path: Path, line: int, fields: Mapping[str, object], report: Report) -
         return None
     if role != texts["role"]:
         report.change_once(path, line, "role", f"{texts['role']} read as {role}")
-    masked = mask(texts["text"])
+    masked = _masked(texts["text"])
     if masked != texts["text"]:
         report.change(path, line, "text", "personal data masked")
     return Turn(path, line, texts["conversation"], at, role, masked)
+
+
+def _masked(text: str) -> str:
+    """Masks a text as it is written; in its normal form where full-width or hidden characters disguise something."""
+    masked = mask(text)
+    plain = normalise(masked, MAX_TEXT)
+    disclosed = mask(plain)
+    return masked if disclosed == plain else disclosed
 
 
 def _moment(text: str | None) -> datetime | None:

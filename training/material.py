@@ -75,15 +75,15 @@ def faq_with_variants(entries: Sequence[FaqEntry], gathered: Gathered) -> list[F
 
 
 def unseen_test(test: Sequence[Example], gathered: Gathered) -> list[Example]:
-    """Leaves out the frozen texts that the log taught; those that it contradicts stay, to speak against it."""
-    taught = _taught(gathered, lambda_heads=True)
-    return [example for example in test if text_key(example.text) not in taught]
+    """Leaves out the frozen texts whose labels the log taught; those that it contradicts stay, to speak against it."""
+    taught = _taught(gathered)
+    return [example for example in test if not any((text_key(example.text), head) in taught for head in example.labels)]
 
 
 def unseen_queries(queries: Sequence[FaqQuery], gathered: Gathered) -> list[FaqQuery]:
-    """Leaves out the frozen FAQ queries that the log taught."""
-    taught = _taught(gathered, lambda_heads=False)
-    return [query for query in queries if text_key(query.query) not in taught]
+    """Leaves out the frozen FAQ queries whose entries the log taught; those that it contradicts stay."""
+    taught = _taught(gathered)
+    return [query for query in queries if (text_key(query.query), FAQ) not in taught]
 
 
 def material_fingerprint(
@@ -104,3 +104,26 @@ def material_fingerprint(
     claims = sorted(f"{claim.text}\t{claim.head}\t{claim.label}\t{claim.source}" for claim in gathered.claims)
     parts = (fingerprint(base), fingerprint(test), *faq_lines, "", *claims)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _taught(gathered: Gathered) -> set[tuple[str, str]]:
+    against = {clash.claim for clash in gathered.contradictions if clash.against == "test"}
+    return {(text_key(claim.text), claim.head) for claim in gathered.claims if claim not in against}
+
+
+def _without_contradicted(base: Sequence[Example], gathered: Gathered) -> list[Example]:
+    """Takes the labels out of base examples that corrections replace; an example with nothing left goes."""
+    replaced = {
+        (text_key(clash.claim.text), clash.claim.head) for clash in gathered.contradictions if clash.against == "base"
+    }
+    if not replaced:
+        return list(base)
+    kept = []
+    for example in base:
+        key = text_key(example.text)
+        labels = {head: label for head, label in example.labels.items() if (key, head) not in replaced}
+        if len(labels) == len(example.labels):
+            kept.append(example)
+        elif labels or example.entities is not None:
+            kept.append(replace(example, labels=labels))
+    return kept

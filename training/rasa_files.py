@@ -137,6 +137,7 @@ def _sections(path: Path, report: Report) -> dict[str, tuple[int, yaml.Node]]:
 def _check(text: str) -> None:
     """The C loader composes recursively and overruns its stack on deep input; its event stream does not."""
     depth = 0
+    event: Any
     for event in yaml.parse(text, Loader=_LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:

@@ -10,6 +10,7 @@ from nlu.example_schema import Span
 
 # An annotated text can hold no bracket, as in Rasa itself; brackets without a type behind them are plain text.
 _ANNOTATED = re.compile(r"\[([^\[\]]+)\](?=\(|\{|\[\s*\{)")
+_REMEDY = 'write {"entity": "<type>", "value": "<value>"}'
 _TYPE = re.compile(r"\(([^:()]+)(?::([^()]*))?\)")
 
 
@@ -54,7 +55,10 @@ def parse_annotated(line: str) -> AnnotatedText:
             spans.append(Span(start, end, named[1].strip(), (named[2] or "").strip() or None))
             at = named.end()
         else:
-            document, at = _decode(line, match.end(), match[1])
+            try:
+                document, at = json.JSONDecoder().raw_decode(line, match.end())
+            except (ValueError, RecursionError):
+                raise ValueError(f"the annotation of [{match[1]}] is not valid JSON; {_REMEDY}") from None
             span, lost = _span(document, start, end, match[1])
             spans.append(span)
             losses += lost
@@ -62,22 +66,11 @@ def parse_annotated(line: str) -> AnnotatedText:
     return AnnotatedText(plain + line[at:], tuple(spans), tuple(losses))
 
 
-def _decode(line: str, at: int, text: str) -> tuple[object, int]:
-    try:
-        document, end = json.JSONDecoder().raw_decode(line, at)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-        raise ValueError(
-            f'the annotation of [{text}] is not valid JSON ({reason}); write {{"entity": "..."}}'
-        ) from None
-    return document, end
-
-
 def _span(document: object, start: int, end: int, text: str) -> tuple[Span, list[str]]:
     annotations = document if isinstance(document, list) else [document]
     first = annotations[0]
     if not isinstance(first, dict) or not isinstance(first.get("entity"), str) or not first["entity"].strip():
-        raise ValueError(f'the annotation of [{text}] names no entity; write {{"entity": "..."}}')
+        raise ValueError(f"the annotation of [{text}] names no entity; {_REMEDY}")
     losses = [f"{name} of [{text}] left out" for name in first if name not in ("entity", "value")]
     losses += [f"annotation {number} of [{text}] left out" for number in range(2, len(annotations) + 1)]
     value = first.get("value")

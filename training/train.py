@@ -274,10 +274,11 @@ def _start_from(reader: Reader, parent: Path, encoder: PretrainedEncoder, sets: 
             if head not in manifest.heads:
                 continue
             place = {label: i for i, label in enumerate(manifest.heads[head])}
+            new, known = reader.head(head), old.head(head)
             for i, label in enumerate(labels):
                 if label in place:
-                    reader.heads[head].weight[i] = old.heads[head].weight[place[label]]
-                    reader.heads[head].bias[i] = old.heads[head].bias[place[label]]
+                    new.weight[i] = known.weight[place[label]]
+                    new.bias[i] = known.bias[place[label]]
         if (
             reader.tagger is not None
             and list(manifest.entity_types) == list(sets.entity_types)

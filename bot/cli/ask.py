@@ -83,7 +83,7 @@ def _ask_once(settings: Settings, text: str, release: str) -> dict[str, Any]:
         try:
             message = IncomingMessage(uuid.uuid4().hex, "terminal:ask", text, clock.now())
             log.accept(message)
-            return Pipeline(lambda: engine, log, state, files.rules, files.book, clock).handle(message)
+            return Pipeline(lambda: engine, log, state, files.rules, files.templates, clock).handle(message)
         finally:
             state.close()
             log.close()

@@ -88,9 +88,8 @@ def training_progress(label: str) -> Iterator[Callable[[TrainingProgress], None]
             share = 20 * progress.step // progress.steps
             if share != shown[0]:
                 shown[0] = share
-                say(
-                    f"{label}: {5 * share} %, epoch {progress.epoch}, loss {progress.loss:.3f}, held-out {progress.score:.3f}"
-                )
+                figures = f"loss {progress.loss:.3f}, held-out {progress.score:.3f}"
+                say(f"{label}: {5 * share} %, epoch {progress.epoch}, {figures}")
 
         yield plain
         return

@@ -69,7 +69,7 @@ def chat(
             try:
                 replies = services.intake.answer(message)["replies"]
             except UnavailableError as error:
-                say(f"{services.apology(message).text} ({error})")
+                say(f"{services.words.apology(message).text} ({error})")
                 continue
             for reply in replies:
                 print_line(reply["text"])
