@@ -116,7 +116,7 @@ def _messages(
             document = {"error": str(error), "id": incoming.id, "replies": [asdict(apology(incoming))]}
             return JSONResponse(document, 503, headers=_LATER)
 
-    @router.get("/conversations/{conversation}")
+    @router.get("/conversations/{conversation:path}")
     def get_conversation(conversation: str) -> dict[str, Any]:
         """A conversation with its turns in order."""
         head = log.conversation(conversation)

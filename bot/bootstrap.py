@@ -29,7 +29,6 @@ from bot.intake import MessageIntake
 from bot.pipeline import Engine, Pipeline
 from bot.settings import Settings, kept_key
 from nlu.releases import ReleaseStore
-from nlu.runtime import TorchUnderstander
 from retrieval.index import FaqIndex
 
 log_line = structlog.get_logger(__name__)
@@ -59,6 +58,9 @@ def load_engine(folder: Path, threads: int = 0) -> Engine:
     Raises:
         ReleaseError: a part of it cannot be loaded.
     """
+    # Torch takes seconds to import, which commands that read no messages are spared.
+    from nlu.runtime import TorchUnderstander
+
     understander = TorchUnderstander(folder, threads)
     try:
         index = FaqIndex.load(folder)

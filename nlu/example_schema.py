@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from nlu.records import describe
@@ -48,7 +47,7 @@ class Example:
     Attributes:
         text: what a customer wrote, as given.
         labels: head to label; heads without a label are absent.
-        entities: spans in `text` that do not overlap; empty where there are none, None where nobody looked for any.
+        entities: spans in `text`, of which the longest counts where some overlap; empty where there are none, None where nobody looked for any.
         lang: its language, empty where unknown.
         split: such as `train` or `test`, empty where not given.
         weight: how much it counts in training, above 0.
@@ -141,12 +140,6 @@ def _spans(value: object, text: str, note: Report) -> tuple[Span, ...]:
         span = _span(f"entities[{index}]", item, text, note)
         if span is not None:
             sound.append(span)
-    for left, right in pairwise(sorted(sound, key=lambda span: span.start)):
-        if right.start < left.end:
-            message = (
-                f"spans overlap: {left.start}-{left.end} ({left.type}) and {right.start}-{right.end} ({right.type})"
-            )
-            note("entities", message)
     return tuple(sound)
 
 

@@ -173,7 +173,8 @@ def featurise(
 def _tag_tokens(
     example: Example, offsets: Sequence[tuple[int, int]], shift: int, tag_index: dict[str, int]
 ) -> tuple[int, ...]:
-    """Gives each token its BIO tag by character overlap; prefix and special tokens do not count."""
+    """Gives each token its BIO tag by character overlap, the longest span first; prefix and special tokens do not count."""
+    spans = sorted(example.entities or (), key=lambda span: span.start - span.end)
     tags = []
     previous = None
     for start, end in offsets:
@@ -181,7 +182,7 @@ def _tag_tokens(
         if start == end or last <= 0:
             tags.append(NO_LABEL)
             continue
-        span = next((s for s in example.entities or () if first < s.end and last > s.start), None)
+        span = next((s for s in spans if first < s.end and last > s.start), None)
         if span is None:
             tags.append(tag_index["O"])
         else:

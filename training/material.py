@@ -1,4 +1,4 @@
-"""What a retrained release is made of: base examples, claims from the log, and the frozen test set that stays unseen."""
+"""What a retrained release is made of: base examples, claims from the log, and a frozen test set that stays unseen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nlu.examples import Example, fingerprint
 from retrieval.types import FaqEntry, FaqQuery
 from training.config import TrainingConfig
 from training.datasets import split_held_out
-from training.logged import Gathered, Source, faq_group, text_key
+from training.logged import FAQ, Gathered, Source, faq_group, text_key
 
 _REPEATS = 5
 _HELD_OUT_SHARE = 0.1

@@ -137,13 +137,14 @@ def _sections(path: Path, report: Report) -> dict[str, tuple[int, yaml.Node]]:
 def _check(text: str) -> None:
     """The C loader composes recursively and overruns its stack on deep input; its event stream does not."""
     depth = 0
-    event: Any
-    for event in yaml.parse(text, Loader=_LOADER):
+    events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+    for event in events:
+        line = event.start_mark.line + 1
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
-            raise ValueError(f"line {event.start_mark.line + 1} is nested too deeply")
+            raise ValueError(f"line {line} is nested too deeply")
         if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= character <= "\udfff" for character in event.value):
-            raise ValueError(f"line {event.start_mark.line + 1} holds half a surrogate pair, which is no character")
+            raise ValueError(f"line {line} holds half a surrogate pair, which is no character")
 
 
 def _examples(path: Path, section: yaml.Node, report: Report) -> Iterator[RasaExample]:

@@ -104,15 +104,15 @@ class SqlTurns(SqlAccess):
             return turn_id
 
     def answer_document(self, conversation: str, message_id: str) -> dict[str, Any] | None:
-        """The document of the turn that answered a message, or None while there is none."""
+        """The document of the turn that answered a message, with the turn's id as `turn`; None while there is none."""
         answer = (
-            select(TurnRow.document)
+            select(TurnRow.id, TurnRow.document)
             .join(MessageRow, col(MessageRow.id) == col(TurnRow.message_id))
             .where(col(MessageRow.conversation) == conversation, col(MessageRow.external_id) == message_id)
         )
         with self._read() as session:
-            document = session.exec(answer).first()
-            return None if document is None else dict(document)
+            found = session.exec(answer).first()
+            return None if found is None else {**found[1], "turn": found[0]}
 
 
 def _message_row(message: IncomingMessage) -> MessageRow:

@@ -1,5 +1,11 @@
 """The `frontdesk` command."""
 
-from bot.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Runs the command."""
+    # Imported here, so that `python -m bot.cli.app` does not find its own module loaded already.
+    from bot.cli.app import main as run
+
+    run()

@@ -16,7 +16,6 @@ from bot.pipeline import understanding_document
 from bot.settings import Settings, read_settings
 from nlu.examples import read_examples
 from nlu.releases import verify
-from nlu.runtime import TorchUnderstander
 from retrieval.faq import read_faq, read_queries
 from retrieval.index import FaqIndex
 
@@ -72,6 +71,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a release on labelled data that it has not seen."""
+    from nlu.runtime import TorchUnderstander
     from training.evaluate import evaluate as measure
 
     settings = read_settings()
@@ -99,6 +99,8 @@ def batch(
     out: Annotated[Path, typer.Option("--out", help="The file to write: each line with its understanding added.")],
 ) -> None:
     """Understand every line of a file."""
+    from nlu.runtime import TorchUnderstander
+
     understander = TorchUnderstander(release_folder(read_settings(), release))
     lines = _text_lines(source)
     partial = out.with_name(f".{out.name}.partial")

@@ -16,7 +16,7 @@ import uvicorn
 from bot.bootstrap import build_app, open_services, release_store
 from bot.cli.output import print_line, say
 from bot.domain.messages import IncomingMessage
-from bot.errors import SettingsError, UnavailableError
+from bot.errors import FrontdeskError, SettingsError, UnavailableError
 from bot.settings import Settings, read_settings
 from nlu.releases import ReleaseStore, read_manifest, seal
 
@@ -39,10 +39,15 @@ def run() -> None:
         say(f"API key   {services.api_key} (kept in {settings.data_dir / 'keys'})")
     if settings.telegram_token is None:
         say("Telegram  off; set FRONTDESK_TELEGRAM_TOKEN to turn it on")
-    scheduler = _start_scheduler(settings)
+    try:
+        app = build_app(services)
+    except FrontdeskError:
+        services.close()
+        raise
     config = uvicorn.Config(
-        build_app(services), log_level="warning", access_log=False, proxy_headers=True, timeout_graceful_shutdown=10
+        app, log_level="warning", access_log=False, proxy_headers=True, timeout_graceful_shutdown=10
     )
+    scheduler = _start_scheduler(settings)
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
@@ -96,7 +101,7 @@ def ensure_release(settings: Settings) -> None:
     bot = settings.bot_dir
     say("There is no release yet: training one from the bot's examples. This happens once.")
     target = store.root / "first-release"
-    command = [sys.executable, "-m", "bot.cli.app", "train", "--examples", str(bot / "examples"), "--out", str(target)]
+    command = [sys.executable, "-m", "bot.cli", "train", "--examples", str(bot / "examples"), "--out", str(target)]
     if (bot / "faq").is_dir():
         command += ["--faq", str(bot / "faq")]
     for option, file in (("--test", "test.jsonl"), ("--faq-queries", "faq_queries.jsonl"), ("--config", "train.yaml")):
@@ -141,6 +146,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Another process may still bind, and fail late, as long as nobody listens.
+        listener.listen()
     except OSError as error:
         listener.close()
         raise SettingsError(
@@ -154,4 +161,4 @@ def _listen(host: str, port: int) -> socket.socket:
 def _start_scheduler(settings: Settings) -> subprocess.Popen[bytes] | None:
     if settings.retrain_schedule is None:
         return None
-    return subprocess.Popen([sys.executable, "-m", "bot.cli.app", "retrain", "--schedule"])
+    return subprocess.Popen([sys.executable, "-m", "bot.cli", "retrain", "--schedule"])

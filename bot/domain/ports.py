@@ -104,7 +104,7 @@ class ConversationLog(Protocol):
         """
 
     def answer_document(self, conversation: str, message_id: str) -> dict[str, Any] | None:
-        """The document of the turn that answered a message, or None while there is none."""
+        """The document of the turn that answered a message, with the turn's id as `turn`; None while there is none."""
 
     def store_state(self, state: Conversation) -> None:
         """Stores a state outside a turn (an agent took or closed the conversation)."""

@@ -71,8 +71,9 @@ def test_texts_that_no_database_takes_are_stored_mended(sql_log: SqlLog) -> None
     sent = IncomingMessage(id="a\x00b", conversation="web:\ud800", text="nul \x00 half \udc00", at=AT)
     assert sql_log.accept(sent)
     assert not sql_log.accept(sent)
-    sql_log.record_turn(turn(sent, "got \x00", document={"text": "nul \x00 half \udc00", "n": [1]}))
-    assert sql_log.answer_document(sent.conversation, sent.id) == {"text": "nul \x00 half \ufffd", "n": [1]}
+    turn_id = sql_log.record_turn(turn(sent, "got \x00", document={"text": "nul \x00 half \udc00", "n": [1]}))
+    stored = {"text": "nul \x00 half \ufffd", "n": [1], "turn": turn_id}
+    assert sql_log.answer_document(sent.conversation, sent.id) == stored
     assert sql_log.turns(sent.conversation)[0].text == "nul \ufffd half \ufffd"
 
 
@@ -110,7 +111,7 @@ def test_a_turn_is_stored_whole(sql_log: SqlLog) -> None:
     turn_id = sql_log.record_turn(record)
 
     assert sql_log.next_pending(CHAT) is None
-    assert sql_log.answer_document(CHAT, "m1") == record.document
+    assert sql_log.answer_document(CHAT, "m1") == {**record.document, "turn": turn_id}
     assert sql_log.snapshot(CHAT) == (record.state, sql_log._clock.now())
     view = sql_log.turn(turn_id)
     assert view is not None

@@ -212,11 +212,6 @@ def test_any_record_is_read_or_refused_by_line(shared: Path, record: dict[str, o
         ('{"text": "ab", "entities": [{"start": false, "end": 1, "type": "t"}]}', "entities[0]", "whole numbers"),
         ('{"text": "ab", "entities": [{"start": 0, "end": 1}]}', "entities[0].type", "got nothing"),
         ('{"text": "ab", "entities": [{"start": 0, "end": 1, "type": "t", "value": 1}]}', "entities[0].value", "got 1"),
-        (
-            '{"text": "abc", "entities": [{"start": 1, "end": 3, "type": "t"}, {"start": 0, "end": 2, "type": "u"}]}',
-            "entities",
-            "overlap: 0-2 (u) and 1-3 (t)",
-        ),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, field: str, says: str) -> None:

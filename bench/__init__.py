@@ -1,0 +1,1 @@
+"""Measures accuracy, speed and memory with the real command and the real services; run by `make bench`."""

@@ -1,0 +1,159 @@
+"""`python -m bench`: runs benchmarks and prints their table."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+
+from bench import banking77, commands, report
+from bench.figures import Outcome
+from bench.machine import read_machine
+from bench.releases import Setup
+from bot.errors import FaqError, FrontdeskError, InputError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Name(StrEnum):
+    """The benchmarks."""
+
+    BANKING77 = "banking77"
+    SHOP = "shop"
+    PIPELINE = "pipeline"
+
+
+@app.command()
+def main(
+    names: Annotated[list[Name] | None, typer.Argument(help="Which to run; all by default.")] = None,
+    data: Annotated[Path, typer.Option("--data", help="The folder of public data sets.")] = Path("../shared/data"),
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="Seeds of the trainings, separated by commas.")] = "13",
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Keep trained releases in this folder and take those it has.")
+    ] = None,
+    release: Annotated[
+        Path | None, typer.Option("--release", help="Take this trained release of the shop (shop, pipeline).")
+    ] = None,
+) -> None:
+    """Measure accuracy, speed and memory; a missed figure says so, and is no failure."""
+    chosen = list(dict.fromkeys(names or list(Name)))
+    try:
+        numbers = parse_seeds(seeds)
+        check(chosen, data, json_file, release)
+    except InputError as error:
+        fail(str(error))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    machine = read_machine()
+    with work_folder(keep) as work:
+        setup = Setup(data.resolve(), work, numbers, release.resolve() if release else None)
+        outcomes, failures = measure_all(chosen, setup)
+    if outcomes:
+        sys.stdout.write(report.markdown(machine, outcomes, numbers) + "\n")
+    if json_file is not None:
+        text = json.dumps(report.document(machine, outcomes, numbers), ensure_ascii=False, indent=2)
+        try:
+            json_file.write_text(text + "\n", "utf-8")
+        except OSError as error:
+            fail(f"{json_file}: cannot be written ({error.strerror}). The table above has the figures.")
+    commands.say(f"load average at the end {os.getloadavg()[0]:.2f}")
+    if failures:
+        raise typer.Exit(1)
+
+
+def measure_all(names: list[Name], setup: Setup) -> tuple[dict[str, Outcome], int]:
+    """Runs benchmarks; one that fails is told and does not cost the others' figures.
+
+    Args:
+        names: which, in order.
+        setup: what they work with.
+
+    Returns:
+        What each gave, and how many failed.
+    """
+    from bench import pipeline, shop
+
+    measures = {Name.BANKING77: banking77.measure, Name.SHOP: shop.measure, Name.PIPELINE: pipeline.measure}
+    outcomes: dict[str, Outcome] = {}
+    for name in names:
+        try:
+            outcomes[name.value] = measures[name](setup)
+        except (FrontdeskError, FaqError) as error:
+            commands.say(f"{name.value} could not be measured: {error}")
+    return outcomes, len(names) - len(outcomes)
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Reads `13,14,15`.
+
+    Args:
+        text: whole numbers separated by commas.
+
+    Returns:
+        The seeds, each once.
+
+    Raises:
+        InputError: a part is no whole number of 0 or more.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise InputError(f"--seeds: expected whole numbers separated by commas, such as 13,14,15, got {text!r}.")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def check(names: list[Name], data: Path, json_file: Path | None, release: Path | None) -> None:
+    """Finds out before the first training what would fail after it.
+
+    Args:
+        names: the benchmarks to run.
+        data: the folder of public data sets.
+        json_file: where the figures will be written.
+        release: a release to take.
+
+    Raises:
+        InputError: a file or folder is missing; names it.
+    """
+    missing = [path for path in banking77.needed_files(data) if not path.is_file()]
+    if Name.BANKING77 in names and missing:
+        raise InputError(
+            f"{missing[0]}: there is no such file. Give the folder of the public data sets with --data, or name the "
+            "benchmarks that need none: shop, pipeline."
+        )
+    if release is not None and not (release / "manifest.json").is_file():
+        raise InputError(f"{release}: is no release folder. Train one with `frontdesk train`, or leave --release out.")
+    if json_file is not None and (json_file.is_dir() or not json_file.absolute().parent.is_dir()):
+        raise InputError(f"{json_file}: cannot be written there. Choose a file in an existing folder for --json.")
+
+
+@contextlib.contextmanager
+def work_folder(keep: Path | None) -> Iterator[Path]:
+    """The folder that is kept, or one that is gone afterwards."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="frontdesk-bench-") as folder:
+        yield Path(folder).resolve()
+
+
+def fail(message: str) -> NoReturn:
+    """Ends with one clear line and exit code 2."""
+    commands.say(message)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app(prog_name="bench")

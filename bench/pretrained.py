@@ -1,0 +1,57 @@
+"""FAQ retrieval with an encoder as it was pretrained, to compare with after training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nlu.model import Reader
+from nlu.pretrained import PretrainedEncoder, load_pretrained
+from nlu.text import normalise
+from retrieval.faq import read_faq, read_queries
+from retrieval.index import FaqIndex
+from retrieval.types import Vector
+from training.evaluate import faq_metrics
+
+_BATCH = 64
+_MAX_TOKENS = 128
+"""As `training.config` has it: before and after training the same words are read."""
+
+
+def faq_before_training(encoder: str, faq: Path, queries: Path, data_dir: Path) -> dict[str, float]:
+    """Ranks a knowledge base by the pretrained vectors.
+
+    Args:
+        encoder: a pretrained encoder's name.
+        faq: FAQ entries.
+        queries: queries with the entries that answer them.
+        data_dir: where an encoder may be unpacked to.
+
+    Returns:
+        `recall@1`, `recall@3`, `mrr@10`, `map`.
+    """
+    pretrained = load_pretrained(encoder, data_dir, ("zh", "en"))
+    reader = Reader(pretrained.model, {}).eval()
+
+    def embed(texts: list[str]) -> Vector:
+        parts = [_embed(reader, pretrained, texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
+        return np.concatenate(parts)
+
+    return faq_metrics(embed, FaqIndex.build(read_faq(faq), embed), read_queries(queries))
+
+
+def _embed(reader: Reader, pretrained: PretrainedEncoder, texts: Sequence[str]) -> Vector:
+    encoded = pretrained.tokenizer(
+        [pretrained.prefix + normalise(text) for text in texts],
+        truncation=True,
+        max_length=_MAX_TOKENS,
+        padding=True,
+        return_tensors="pt",
+    )
+    with torch.inference_mode():
+        reading = reader(encoded["input_ids"], encoded["attention_mask"].bool())
+    vectors: Vector = reading.unit_vector.numpy()
+    return vectors

@@ -1,0 +1,216 @@
+"""The pipeline and the intake over the real log, with a reader that is told what to read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.adapters.memory import MemoryState
+from bot.adapters.sql_log import SqlLog, open_log
+from bot.bot_files import BotFiles, load_bot_files
+from bot.domain.conversation import Conversation
+from bot.domain.messages import IncomingMessage, Reply
+from bot.errors import StateUnavailableError, UnavailableError
+from bot.intake import MessageIntake
+from bot.pipeline import Engine, Pipeline
+from nlu.types import Distribution, Score, Understanding
+from retrieval.types import FaqEntry, Hit, HitThresholds
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+ENTRY = FaqEntry("wool.en", "How do I wash wool?", "By hand.", "en")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Reader:
+    """Reads the intent that the text names, such as `#greeting`; `#boom` makes it fail."""
+
+    release = "r1"
+
+    def understand(self, texts: Sequence[str], langs: Sequence[str | None] | None = None) -> list[Understanding]:
+        if "#boom" in texts[0]:
+            raise RuntimeError("the reader fell over")
+        intent = texts[0].partition("#")[2].split(" ")[0] or "oos"
+        heads = {
+            "intent": Distribution((Score(intent, 0.95), Score("order_cancel", 0.01))),
+            "emotion": Distribution((Score("neutral", 0.9),)),
+        }
+        lang = (langs and langs[0]) or "en"
+        oos = 1.0 if intent == "oos" else 0.0
+        return [Understanding(texts[0], lang, heads, (), oos, np.ones(2, dtype=np.float32), "r1")]
+
+
+class Search:
+    thresholds = HitThresholds(0.7, 0.3)
+
+    def search(self, vector: object, top: int = 3, lang: str | None = None) -> list[Hit]:
+        return [Hit(ENTRY, ENTRY.question, 0.4, 0.1)]
+
+
+class AwayState(MemoryState):
+    """Working memory that can be switched off."""
+
+    away = False
+
+    def lock(self, conversation: str) -> AbstractContextManager[None]:
+        if self.away:
+            raise StateUnavailableError("Redis does not answer")
+        return super().lock(conversation)
+
+
+@pytest.fixture(scope="module")
+def files() -> BotFiles:
+    return load_bot_files(SHOP)
+
+
+class House:
+    def __init__(self, folder: Path, files: BotFiles) -> None:
+        self.clock = Clock()
+        self.log: SqlLog = open_log(f"sqlite:///{folder / 'log.sqlite3'}", self.clock)
+        self.state = AwayState()
+        engine = Engine(Reader(), Search(), {ENTRY.id: ENTRY})
+        self.pipeline = Pipeline(
+            lambda: engine, self.log, self.state, files.rules, files.templates, self.clock, state_ttl=3600
+        )
+        self.intake = MessageIntake(
+            self.pipeline, self.log, self.state, lambda _: Reply("One moment.", "en"), workers=2
+        )
+
+    def says(self, text: str, number: int = 1, conversation: str = "api-1") -> IncomingMessage:
+        return IncomingMessage(f"m{number}", conversation, text, self.clock.now())
+
+    def close(self) -> None:
+        self.intake.stop()
+        self.state.close()
+        self.log.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path, files: BotFiles) -> Iterator[House]:
+    made = House(tmp_path, files)
+    yield made
+    made.close()
+
+
+def wait_until(happens: Any, seconds: float = 10.0) -> None:
+    done = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        if happens():
+            return
+        done.wait(0.05)
+    pytest.fail("it did not happen in time")
+
+
+def test_an_answer_is_stored_with_its_whole_trace(house: House) -> None:
+    document = house.intake.answer(house.says("#greeting"))
+    (turn,) = house.log.turns("api-1")
+    assert document["decision"]["kind"] == "smalltalk"
+    assert turn.document["understanding"]["intent"]["label"] == "greeting"
+    assert turn.document["hits"][0]["id"] == ENTRY.id
+    assert turn.document["release"] == "r1"
+    assert [reply.text for reply in turn.replies] == [reply["text"] for reply in document["replies"]]
+
+
+def test_the_same_id_gets_the_first_answer_again(house: House) -> None:
+    first = house.intake.answer(house.says("#greeting"))
+    second = house.intake.answer(house.says("#goodbye"))
+    assert second["replies"] == first["replies"]
+    assert len(house.log.turns("api-1")) == 1
+
+
+def test_messages_of_a_conversation_are_answered_in_order(house: House) -> None:
+    for number in range(12):
+        house.intake.accept(house.says(f"#greeting {number}", number))
+    house.intake.start()
+    wait_until(lambda: len(house.log.turns("api-1")) == 12)
+    assert [turn.text for turn in house.log.turns("api-1")] == [f"#greeting {number}" for number in range(12)]
+
+
+def test_what_a_dead_process_left_is_answered_by_the_next(house: House) -> None:
+    house.log.accept(house.says("#greeting"))
+    house.intake.start()
+    wait_until(lambda: len(house.log.turns("api-1")) == 1)
+    assert house.log.pending_conversations() == []
+
+
+def test_while_redis_is_away_the_customer_hears_so_once_and_is_answered_later(house: House) -> None:
+    house.state.away = True
+    house.intake.start()
+    house.intake.accept(house.says("#greeting", conversation="telegram:5"))
+    wait_until(lambda: house.log.outgoing_since("telegram:5", 0))
+    threading.Event().wait(1.5)
+    assert [out.text for out in house.log.outgoing_since("telegram:5", 0)] == ["One moment."]
+    house.state.away = False
+    wait_until(lambda: len(house.log.turns("telegram:5")) == 1)
+    assert len(house.log.outgoing_since("telegram:5", 0)) == 2
+
+
+def test_a_caller_who_waits_is_told_that_redis_is_away(house: House) -> None:
+    house.state.away = True
+    with pytest.raises(StateUnavailableError):
+        house.intake.answer(house.says("#greeting"))
+    house.state.away = False
+    assert house.intake.answer(house.says("#greeting"))["decision"]["kind"] == "smalltalk"
+
+
+def test_a_message_that_fails_again_and_again_goes_to_a_human_and_blocks_nothing(house: House) -> None:
+    house.intake.accept(house.says("#boom", 1))
+    house.intake.accept(house.says("#greeting", 2))
+    house.intake.start()
+    wait_until(lambda: len(house.log.turns("api-1")) == 2)
+    first, second = house.log.turns("api-1")
+    assert first.document["decision"]["kind"] == "handover"
+    assert second.document["decision"]["kind"] == "smalltalk"
+    assert [escalation.reason for escalation in house.log.escalations()] == ["a fault inside the bot"]
+
+
+def test_without_a_release_the_message_waits(house: House, files: BotFiles) -> None:
+    def nothing() -> Engine:
+        raise UnavailableError("No release is ready.")
+
+    pipeline = Pipeline(nothing, house.log, house.state, files.rules, files.templates, house.clock)
+    house.log.accept(house.says("#greeting"))
+    with pytest.raises(UnavailableError, match="No release"):
+        pipeline.handle(house.says("#greeting"))
+    assert house.log.pending_conversations() == ["api-1"]
+
+
+def test_a_lost_live_state_is_rebuilt_from_the_log(house: House) -> None:
+    house.intake.answer(house.says("#order_status", 1))
+    kept = house.state.load("api-1")
+    assert kept is not None
+    assert kept.form is not None
+    house.state.forget("api-1")
+    document = house.intake.answer(house.says("FD20481937", 2))
+    assert document["decision"]["kind"] == "form"
+    assert "FD20481937" in document["replies"][0]["text"]
+
+
+def test_a_live_state_older_than_the_log_is_not_believed(house: House) -> None:
+    house.intake.answer(house.says("#order_status", 1))
+    house.state.save(Conversation("api-1"))
+    assert "FD20481937" in house.intake.answer(house.says("FD20481937", 2))["replies"][0]["text"]
+
+
+def test_after_a_long_pause_the_conversation_starts_afresh(house: House) -> None:
+    house.intake.answer(house.says("#order_status", 1))
+    house.state.forget("api-1")
+    house.clock.time += timedelta(hours=2)
+    house.intake.answer(house.says("#greeting", 2))
+    snapshot = house.log.snapshot("api-1")
+    assert snapshot is not None
+    assert snapshot[0].form is None
+    assert snapshot[0].turns == 2

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from bench.__main__ import app, parse_seeds
+from bench.banking77 import needed_files, tfidf_baseline
+from bench.commands import SHOP, BenchmarkError, environment, run, shown
+from bench.figures import Figure, Goal, Latency, Outcome, latency
+from bench.machine import Machine, parse_cpuinfo, parse_kilobytes, read_machine, resident_bytes
+from bench.messages import mixed_messages, read_texts
+from bench.releases import Setup, train, train_shop
+from bench.report import document, markdown
+from bench.shop import split_by_language
+from bot.errors import InputError
+
+MACHINE = Machine("Fast 9000", 2, ("avx2",), 25.3, "Debian 12", "3.12.1", "2.13.0", 2, 0.5)
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        pytest.param([7.0], Latency(7, 7, 7), id="one sample"),
+        pytest.param(range(101), Latency(50, 95, 99), id="0 to 100"),
+        pytest.param([3.0, 1.0, 2.0, 4.0], Latency(2.5, 3.85, 3.97), id="unsorted, interpolated"),
+    ],
+)
+def test_latency(samples: list[float], expected: Latency) -> None:
+    found = latency(list(samples))
+    assert (found.p50, found.p95, found.p99) == pytest.approx((expected.p50, expected.p95, expected.p99))
+
+
+def test_latency_needs_samples() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        latency([])
+
+
+@pytest.mark.parametrize(
+    ("figure", "measured", "wanted"),
+    [
+        pytest.param(Figure("a", (0.9412,), "c", goal=Goal("at least", 0.94)), "0.941", "≥ 0.940 (met)", id="met"),
+        pytest.param(
+            Figure("a", (0.93, 0.95), "c", goal=Goal("at least", 0.941)),
+            "0.940 (0.930 to 0.950)",
+            "≥ 0.941 (**missed**)",
+            id="the mean of several seeds misses",
+        ),
+        pytest.param(Figure("a", (40.0,), "c", "ms", Goal("at most", 40)), "40.0 ms", "≤ 40.0 ms (met)", id="exactly"),
+        pytest.param(
+            Figure("a", (1.21,), "c", "GB", Goal("at most", 1.2)), "1.21 GB", "≤ 1.20 GB (**missed**)", id="too large"
+        ),
+        pytest.param(Figure("a", (2.5,), "c", "x"), "2.50 x", "", id="nothing wanted"),
+        pytest.param(
+            Figure("a", (), "c", "min", Goal("at most", 4)),
+            "not measured",
+            "≤ 4.0 min (not measured)",
+            id="not measured",
+        ),
+    ],
+)
+def test_figures_for_people(figure: Figure, measured: str, wanted: str) -> None:
+    assert (figure.measured(), figure.wanted()) == (measured, wanted)
+
+
+def test_table_names_each_command_once() -> None:
+    outcomes = {
+        "first": Outcome((Figure("speed", (3.0,), "frontdesk run", "ms"), Figure("memory", (1.0,), "frontdesk run"))),
+        "second": Outcome(
+            (Figure("accuracy", (0.5,), "frontdesk evaluate", goal=Goal("at least", 0.9)),), ("A note.",)
+        ),
+    }
+    text = markdown(MACHINE, outcomes, [13])
+    lines = text.splitlines()
+    assert lines[0].startswith("Measured on Fast 9000, 2 cores (avx2); 25.3 GB of memory; Debian 12; Python 3.12.1")
+    assert "seeds" not in lines[0]
+    assert lines[2] == "| figure | measured | wanted | command |"
+    assert "| speed | 3.0 ms |  | 1 |" in lines
+    assert "| accuracy | 0.500 | ≥ 0.900 (**missed**) | 2 |" in lines
+    assert lines[-4:] == ["1. `frontdesk run`", "2. `frontdesk evaluate`", "", "- A note."]
+    assert "of the seeds 13, 14" in markdown(MACHINE, outcomes, [13, 14])
+
+
+def test_document_is_json_with_verdicts() -> None:
+    outcomes = {"first": Outcome((Figure("accuracy", (0.8, 1.0), "c", goal=Goal("at least", 0.95)),))}
+    found = json.loads(json.dumps(document(MACHINE, outcomes, [13, 14])))
+    figure = found["benchmarks"]["first"]["figures"][0]
+    assert figure["mean"] == pytest.approx(0.9)
+    assert figure["verdict"] == "missed"
+    assert figure["goal"] == {"sense": "at least", "value": 0.95}
+    assert found["machine"]["cpu"] == "Fast 9000"
+    assert found["seeds"] == [13, 14]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", ("", ()), id="empty"),
+        pytest.param(
+            "processor\t: 0\nmodel name\t: Xeon: Gold\nflags\t\t: fpu amx_bf16 avx2 sse\n\n"
+            "processor\t: 1\nmodel name\t: Other\nflags\t: avx512f\n",
+            ("Xeon: Gold", ("avx2", "amx_bf16")),
+            id="the first core, flags in a fixed order",
+        ),
+        pytest.param("processor : 0\nFeatures : fp asimd bf16\n", ("", ("asimd", "bf16")), id="ARM has no model name"),
+    ],
+)
+def test_cpuinfo(text: str, expected: tuple[str, tuple[str, ...]]) -> None:
+    assert parse_cpuinfo(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("MemTotalX: 3 kB\nMemTotal:   16 kB\nMemTotal: 5 kB\n", 16_384, id="the first line of that name"),
+        pytest.param("MemFree: 16 kB\n", 0, id="no such line"),
+        pytest.param("MemTotal:\n", 0, id="no number"),
+        pytest.param("", 0, id="empty"),
+    ],
+)
+def test_kilobytes(text: str, expected: int) -> None:
+    assert parse_kilobytes(text, "MemTotal") == expected
+
+
+def test_this_machine_and_process_are_read() -> None:
+    machine = read_machine()
+    assert machine.cores >= 1
+    assert machine.memory_gb > 0.1
+    assert machine.torch
+    assert 0 < resident_bytes(os.getpid()) <= resident_bytes(os.getpid(), peak=True)
+    assert resident_bytes(2**30) == 0
+
+
+@given(
+    st.dictionaries(st.sampled_from(["en", "zh", "fr"]), st.lists(st.text(), min_size=1, max_size=40), min_size=1),
+    st.integers(1, 60),
+)
+def test_mixed_messages_cover_every_text_before_one_repeats(texts: dict[str, list[str]], count: int) -> None:
+    numbered = {lang: [f"{lang}{i}:{text}" for i, text in enumerate(items)] for lang, items in texts.items()}
+    messages = mixed_messages(numbered, "x", count)
+    assert len({message.id for message in messages}) == len(messages) == count
+    assert max(Counter(message.conversation for message in messages).values()) <= 3
+    for lang, items in numbered.items():
+        used = [message.text for message in messages if message.text.startswith(lang)]
+        assert len(set(used)) == min(len(items), len(used))
+    for conversation in {message.conversation for message in messages}:
+        assert len({m.text[:2] for m in messages if m.conversation == conversation}) == 1
+
+
+def test_the_shops_languages_are_timed_alike() -> None:
+    messages = mixed_messages(read_texts(SHOP / "test.jsonl"), "x")
+    chinese = sum(any("\u4e00" <= character <= "\u9fff" for character in message.text) for message in messages)
+    assert len(messages) == 300
+    assert 120 <= chinese <= 180
+
+
+def test_split_by_language_takes_every_line_once(tmp_path: Path) -> None:
+    for name in ("test.jsonl", "faq_queries.jsonl"):
+        whole = (SHOP / name).read_text("utf-8").splitlines()
+        parts = []
+        for lang in ("en", "zh"):
+            lines = (split_by_language(lang, tmp_path / lang) / name).read_text("utf-8").splitlines()
+            assert {json.loads(line)["lang"] for line in lines} == {lang}
+            parts += lines
+        assert sorted(parts) == sorted(whole)
+
+
+def test_tfidf_baseline_learns(tmp_path: Path) -> None:
+    lines = [{"text": f"{word} {i}", "intent": word} for word in ("card", "refund") for i in range(10)]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    test = [{"text": "my card", "intent": "card"}, {"text": "a refund", "intent": "refund"}] * 2
+    test.append({"text": "card", "intent": "refund"})
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, test)), "utf-8")
+    assert tfidf_baseline(tmp_path / "train.jsonl", tmp_path / "test.jsonl").accuracy == pytest.approx(0.8)
+
+
+def test_commands_are_shown_without_this_machines_paths() -> None:
+    names = {Path("/a/data"): "DATA", Path("/a"): ""}
+    arguments = ["train", "--examples", Path("/a/data/x.jsonl"), "--config", Path("/a/b/c.yaml"), Path("/d")]
+    assert shown(arguments, names) == "frontdesk train --examples DATA/x.jsonl --config b/c.yaml /d"
+
+
+def test_environment_keeps_no_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTDESK_TELEGRAM_TOKEN", "1:a")
+    found = environment(data_dir=Path("/x"), port="1")
+    assert {name: value for name, value in found.items() if name.startswith("FRONTDESK_")} == {
+        "FRONTDESK_DATA_DIR": "/x",
+        "FRONTDESK_PORT": "1",
+    }
+    assert found["PATH"] == os.environ["PATH"]
+
+
+def fake_frontdesk(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = folder / "frontdesk"
+    script.write_text(f"#!{sys.executable}\nimport os, sys, json, pathlib\n{body}\n", "utf-8")
+    script.chmod(0o755)
+    monkeypatch.setattr("bench.commands.frontdesk", lambda arguments: [str(script), *map(str, arguments)])
+
+
+def test_run_measures_time_memory_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "import time; block = bytearray(80_000_000); block[::4096] = bytes(len(block[::4096])); time.sleep(0.3)\n"
+    body += "print(json.dumps({'cwd': os.getcwd(), 'arguments': sys.argv[1:]}))"
+    fake_frontdesk(tmp_path, body, monkeypatch)
+    finished = run(["evaluate", tmp_path], tmp_path / "var")
+    assert finished.document == {"cwd": str(tmp_path / "var"), "arguments": ["evaluate", str(tmp_path)]}
+    assert 0.3 <= finished.seconds < 30
+    assert finished.peak_bytes > 80_000_000
+
+
+def test_run_names_the_command_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_frontdesk(tmp_path, "sys.exit(2)", monkeypatch)
+    with pytest.raises(BenchmarkError, match=r"`frontdesk train --x` ended with code 2"):
+        run(["train", "--x"], tmp_path / "var")
+
+
+TRAINER = """
+out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])
+out.mkdir()
+(out / 'manifest.json').write_text('{}')
+with open(pathlib.Path(__file__).with_name('calls'), 'a') as calls:
+    calls.write('x')
+"""
+
+
+def test_a_kept_release_is_taken_while_its_command_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_frontdesk(tmp_path, TRAINER, monkeypatch)
+    setup = Setup(tmp_path / "data", tmp_path / "work", (13,))
+    first = train(setup, "shop", ["--encoder", "a"], 13)
+    assert first.command == "frontdesk train --encoder a --seed 13 --out RELEASE"
+    assert train(setup, "shop", ["--encoder", "a"], 13) == first
+    assert (tmp_path / "calls").read_text() == "x"
+    train(setup, "shop", ["--encoder", "a"], 14)
+    train(setup, "shop", ["--encoder", "b"], 13)
+    assert (tmp_path / "calls").read_text() == "xxx"
+    (tmp_path / "work" / "shop-13" / "training.json").unlink()
+    train(setup, "shop", ["--encoder", "b"], 13)
+    assert (tmp_path / "calls").read_text() == "xxxx"
+
+
+def test_a_given_release_is_not_trained(tmp_path: Path) -> None:
+    found = train_shop(Setup(tmp_path, tmp_path, (13,), tmp_path / "mine"), 13)
+    assert (found.folder, found.minutes, found.peak_gb) == (tmp_path / "mine", None, None)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("13", (13,)), ("13, 14,15", (13, 14, 15)), ("7,7", (7,)), ("0", (0,))])
+def test_seeds(text: str, expected: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,", "-1", "1.5", "²"])
+def test_bad_seeds(text: str) -> None:
+    with pytest.raises(InputError, match=r"--seeds: expected whole numbers"):
+        parse_seeds(text)
+
+
+def test_missing_data_is_one_clear_line(tmp_path: Path) -> None:
+    result = invoke("--data", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert f"{needed_files(tmp_path / 'nowhere')[0]}: there is no such file" in result.stderr
+    assert "--data" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["shop", "--seeds", "x"], "--seeds", id="seeds"),
+        pytest.param(["shop", "--release", "{}"], "is no release folder", id="release"),
+        pytest.param(["shop", "--json", "{}/none/x.json"], "--json", id="json in a folder that is not there"),
+        pytest.param(["shop", "--json", "{}"], "--json", id="json is a folder"),
+        pytest.param(["sleep"], "sleep", id="unknown benchmark"),
+    ],
+)
+def test_bad_usage(arguments: list[str], expected: str, tmp_path: Path) -> None:
+    result = invoke(*(argument.format(tmp_path) for argument in arguments))
+    assert result.exit_code == 2
+    assert expected in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "expected"), [(0.5, 0, "(**missed**)"), (0.95, 0, "(met)"), (None, 1, "could not be measured")]
+)
+def test_a_missed_figure_is_no_failure(
+    value: float | None, code: int, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(setup: Setup) -> Outcome:
+        if value is None:
+            raise BenchmarkError("it broke")
+        return Outcome((Figure("accuracy", (value,), "c", goal=Goal("at least", 0.9)),))
+
+    monkeypatch.setattr("bench.shop.measure", measure)
+    result = invoke("shop", "--json", tmp_path / "out.json")
+    assert result.exit_code == code
+    assert expected in result.output
+    written = json.loads((tmp_path / "out.json").read_text("utf-8"))["benchmarks"]
+    assert list(written) == ([] if value is None else ["shop"])

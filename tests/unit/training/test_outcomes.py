@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Any, cast
+
+import numpy as np
+import pytest
+
+from nlu.examples import Example
+from nlu.runtime import TorchUnderstander
+from nlu.types import Distribution, Score, Thresholds, Understanding, Vector
+from retrieval.calibration import HitCalibration
+from retrieval.index import FaqIndex
+from retrieval.types import FaqEntry, FaqQuery, HitThresholds
+from training.logged import Claim, Source
+from training.outcomes import OpenedRelease, Trial, measure
+
+ENTRIES = [
+    FaqEntry("note.en", "note", "Yes.", "en"),
+    FaqEntry("note.zh", "附言", "可以。", "zh"),
+    FaqEntry("park.en", "park", "Behind.", "en"),
+]
+DIRECTIONS = {"note": 0, "附言": 0, "card": 0, "park": 1, "car": 1, "far": 2}
+
+
+def vector(text: str) -> Vector:
+    found = np.zeros(4, dtype=np.float32)
+    found[DIRECTIONS.get(text.split("\n", maxsplit=1)[0], 3)] = 1.0
+    return found
+
+
+SCRIPT = {"order": ("order_status", 0.9, 0.1), "unsure": ("order_status", 0.4, 0.1), "rain": ("goodbye", 0.5, 0.9)}
+
+
+class Scripted:
+    """Reads each text as a script says: intent, its confidence, and the out-of-scope score."""
+
+    def understand(self, texts: Sequence[str], *, normalised: bool) -> list[Understanding]:
+        assert normalised
+        return [self._read(text) for text in texts]
+
+    def _read(self, text: str) -> Understanding:
+        label, confidence, oos = SCRIPT.get(text, ("goodbye", 0.8, 0.2))
+        heads = {"intent": Distribution((Score(label, confidence),)), "emotion": Distribution((Score("joy", 0.4),))}
+        thresholds = Thresholds(intent_accept=0.6, oos_reject=0.5)
+        return Understanding(text, "en", heads, (), oos, vector(text), "r", thresholds)
+
+
+def embed(texts: list[str]) -> Vector:
+    return np.stack([vector(text) for text in texts])
+
+
+CALIBRATION = HitCalibration(-5.0, 10.0, 0.0, HitThresholds(accept=0.7, suggest=0.3))
+RELEASE = OpenedRelease(
+    cast("TorchUnderstander", Scripted()), FaqIndex.build(ENTRIES, embed, calibration=CALIBRATION, answer_weight=0.0)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "label", "followed"),
+    [
+        ("order", "intent", "order_status", True),
+        ("ｏｒｄｅｒ", "intent", "order_status", True),
+        ("order", "intent", "goodbye", False),
+        ("unsure", "intent", "order_status", False),
+        ("rain", "intent", "goodbye", False),
+        ("rain", "intent", "oos", True),
+        ("order", "intent", "oos", False),
+        ("rain", "emotion", "joy", True),
+        ("rain", "emotion", "anger", False),
+        ("rain", "topic", "weather", False),
+        ("card", "faq", "note.en", True),
+        ("card", "faq", "note.zh", True),
+        ("card", "faq", "park.en", False),
+        ("far", "faq", "park.en", False),
+        ("card", "faq", "gone.en", False),
+    ],
+)
+def test_whether_a_correction_is_followed(text: str, head: str, label: str, followed: bool) -> None:
+    trial = Trial((), (), (Claim(1, text, "en", head, label, Source.CORRECTION),))
+    assert measure(RELEASE, trial).corrected == [followed]
+
+
+def test_measures_each_head_over_its_own_in_scope_texts() -> None:
+    test = [
+        Example("order", {"intent": "order_status"}),
+        Example("rain", {"intent": "oos"}),
+        Example("unsure", {"intent": "goodbye", "emotion": "joy"}),
+        Example("so long", {"topic": "weather"}),
+    ]
+    queries = [FaqQuery("card", ("note.en",)), FaqQuery("car", ("note.en",))]
+    trial = Trial(test, queries)
+    found = measure(RELEASE, trial)
+    assert trial.truth == {"intent": ["order_status", "goodbye"], "emotion": ["joy"], "topic": ["weather"]}
+    assert dict(found.heads) == {"intent": [True, False], "emotion": [True], "topic": [False]}
+    assert found.faq == [True, False]
+    assert found.oos_auroc == 1.0
+
+
+def test_without_entries_no_query_is_answered() -> None:
+    empty = OpenedRelease(RELEASE.understander, FaqIndex.build([], embed))
+    found: Any = measure(empty, Trial((), [FaqQuery("card", ("note.en",))]))
+    assert (found.faq, found.heads, found.oos_auroc, found.corrected) == ([False], {}, None, [])

@@ -1,0 +1,71 @@
+"""How a release is gone on from instead of training from the start."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from nlu.examples import Example
+from nlu.releases import Manifest
+from training.config import TrainingConfig
+
+_ALL_LAYERS = 48
+_INHERITED = ("encoder", "max_tokens", "seed", "holdout", "holdout_limit")
+
+
+def warm_starts(config: TrainingConfig) -> tuple[TrainingConfig, ...]:
+    """The settings to go on from a release with, the gentlest first.
+
+    First only the heads learn: the vectors, and with them retrieval, stay as they are, and few other texts change
+    sides. Where that cannot learn the corrections, the whole encoder moves a little.
+
+    Args:
+        config: the settings of a training from the start.
+
+    Returns:
+        Two settings.
+    """
+    shared = {"epochs": 3, "patience": 3, "head_learning_rate": config.head_learning_rate / 2}
+    heads_only = {"frozen_layers": _ALL_LAYERS, "anchor": 0.0, "faq_weight": 0.0}
+    return (
+        config.model_copy(update={**shared, **heads_only}),
+        config.model_copy(update={**shared, "learning_rate": config.learning_rate / 3}),
+    )
+
+
+def config_like(config: TrainingConfig, manifest: Manifest) -> TrainingConfig:
+    """Takes from a release what the settings leave open: its encoder, its seed and how it held texts out.
+
+    Args:
+        config: the settings of a training from the start.
+        manifest: the release's.
+
+    Returns:
+        The settings to train its successor with.
+    """
+    inherited = {
+        name: manifest.config[name]
+        for name in _INHERITED
+        if name in manifest.config and name not in config.model_fields_set
+    }
+    return config.model_copy(update=inherited)
+
+
+def fits(manifest: Manifest, config: TrainingConfig, base: Sequence[Example]) -> bool:
+    """Whether a release can be gone on from: the same encoder, vocabulary and labels.
+
+    Args:
+        manifest: the release's.
+        config: the settings to train with.
+        base: the base examples.
+
+    Returns:
+        False where training has to begin anew.
+    """
+    labels: dict[str, set[str]] = defaultdict(set)
+    for example in base:
+        for head, label in example.labels.items():
+            labels[head].add(label)
+    same_encoder = manifest.config.get("encoder") == config.encoder and manifest.max_tokens == config.max_tokens
+    same_labels = {head: set(known) for head, known in manifest.heads.items()} == labels
+    return same_encoder and same_labels and set(manifest.languages) == set(config.languages)
