@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -156,4 +157,6 @@ def fail(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
+    # Without this, an ended run would leave its servers and folders behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app(prog_name="bench")

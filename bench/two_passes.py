@@ -35,6 +35,6 @@ class TwoPasses:
         self._max_tokens = manifest.max_tokens
 
     def read(self, text: str) -> None:
-        """Classifies and embeds a text."""
+        """Classifies and embeds a text; SentenceTransformer puts the release's own prompt before it."""
         self._classify(self._prefix + text, truncation=True, max_length=self._max_tokens)
-        self._embed.encode(self._prefix + text, show_progress_bar=False)
+        self._embed.encode(text, show_progress_bar=False)

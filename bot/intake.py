@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from prometheus_client import Counter, Histogram
 
 from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import ConversationLog, LiveState
@@ -21,6 +22,8 @@ from bot.pipeline import Pipeline
 
 log_line = structlog.get_logger(__name__)
 
+_TURNS = Counter("frontdesk_turns", "Messages answered.", ["channel", "decision"])
+_SECONDS = Histogram("frontdesk_answer_seconds", "Time to answer one message.", ["channel"])
 _TRIES = 3
 _SWEEP_SECONDS = 1.0
 
@@ -105,7 +108,9 @@ class MessageIntake:
         """Answers one message; one that fails again and again is handed to a human instead of blocking the rest."""
         key = (message.conversation, message.id)
         try:
-            self._pipeline.handle(message)
+            with _SECONDS.labels(message.channel).time():
+                document = self._pipeline.handle(message)
+            _TURNS.labels(message.channel, document["decision"]["kind"]).inc()
         except UnavailableError:
             raise
         except Exception as error:

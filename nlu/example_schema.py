@@ -47,7 +47,8 @@ class Example:
     Attributes:
         text: what a customer wrote, as given.
         labels: head to label; heads without a label are absent.
-        entities: spans in `text`, of which the longest counts where some overlap; empty where there are none, None where nobody looked for any.
+        entities: spans in `text`, of which the longest counts where some overlap; empty where there are none, None
+            where nobody looked for any.
         lang: its language, empty where unknown.
         split: such as `train` or `test`, empty where not given.
         weight: how much it counts in training, above 0.

@@ -172,6 +172,26 @@ class ReleaseStore:
             if was != name:
                 self._change(_Change(_now(), "promote", was, name))
 
+    def adopt(self, folder: Path) -> str:
+        """Copies a release folder from elsewhere into the store and makes it current.
+
+        Args:
+            folder: a sealed release.
+
+        Returns:
+            Its name.
+
+        Raises:
+            ReleaseError: the folder is no sound release, or the disk refuses.
+        """
+        name = verify(folder).name
+        if name not in self.names():
+            with self.draft("adopt") as draft, _writing(self.root):
+                shutil.copytree(folder, draft, dirs_exist_ok=True)
+                seal(draft, self.root / name)
+        self.promote(name)
+        return name
+
     def rollback(self) -> str:
         """Makes the release current that was so before; a damaged one is passed over.
 

@@ -41,6 +41,7 @@ OOS_FILE = "oos.safetensors"
 ENCODER_FOLDER = "encoder"
 
 _TOP = 5
+_BATCH = 32
 
 UNDETERMINED = "und"
 """A language that is none of the release's (ISO 639-2)."""
@@ -159,8 +160,14 @@ class TorchUnderstander:
         return self._calibration.thresholds
 
     def embed(self, texts: Sequence[str]) -> Vector:
-        """Unit-length sentence vectors, shape `(n, width)`."""
-        return self._forward([normalise(text) for text in texts])[0]
+        """Unit-length sentence vectors of any number of texts, shape `(n, width)`."""
+        clean = [normalise(text) for text in texts]
+        order = sorted(range(len(clean)), key=lambda i: len(clean[i]))
+        vectors = np.zeros((len(clean), int(self._reader.encoder.config.hidden_size)), dtype=np.float32)
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            vectors[rows] = self._forward([clean[i] for i in rows])[0]
+        return vectors
 
     def understand(
         self, texts: Sequence[str], langs: Sequence[str | None] | None = None, *, normalised: bool = False

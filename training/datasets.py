@@ -173,7 +173,7 @@ def featurise(
 def _tag_tokens(
     example: Example, offsets: Sequence[tuple[int, int]], shift: int, tag_index: dict[str, int]
 ) -> tuple[int, ...]:
-    """Gives each token its BIO tag by character overlap, the longest span first; prefix and special tokens do not count."""
+    """Gives each token the BIO tag of the longest span it touches; prefix and special tokens do not count."""
     spans = sorted(example.entities or (), key=lambda span: span.start - span.end)
     tags = []
     previous = None

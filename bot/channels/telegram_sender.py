@@ -68,6 +68,7 @@ class OutboxSender:
         self._wake = asyncio.Event()
         self._deliveries: set[asyncio.Task[None]] = set()
         self._taken: dict[int, list[int]] = {}
+        self._unnoted: set[int] = set()
 
     def notify(self) -> None:
         """Says, from any thread, that something may be due now."""
@@ -102,6 +103,8 @@ class OutboxSender:
             await self._finish()
 
     async def _claim(self) -> list[Outgoing]:
+        for delivered in tuple(self._unnoted):
+            await self._note(delivered)
         free = CONCURRENT - len(self._deliveries)
         if free <= 0:
             return []
@@ -141,13 +144,18 @@ class OutboxSender:
             except TimeoutError:
                 wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
                 raise DeliveryError("Telegram did not take the message in time", retry_after=wait) from None
-            await asyncio.to_thread(self._outbox.mark_sent, outgoing.id, str(self._taken[outgoing.id][-1]))
-            del self._taken[outgoing.id]
+            await self._note(outgoing.id)
         except DeliveryError as error:
             await self._settle(outgoing, error)
         except UnavailableError as error:
-            # Claimed again after its lease, it is only marked: its parts are known to have arrived.
+            self._unnoted.add(outgoing.id)
             _log.error("telegram_delivery_not_noted", outgoing=outgoing.id, error=str(error))
+
+    async def _note(self, outgoing: int) -> None:
+        """Marks a message as sent; while that fails, it stays claimed and the chat's next ones wait behind it."""
+        await asyncio.to_thread(self._outbox.mark_sent, outgoing, str(self._taken[outgoing][-1]))
+        del self._taken[outgoing]
+        self._unnoted.discard(outgoing)
 
     async def _send(self, outgoing: Outgoing) -> None:
         chat = chat_of(outgoing.conversation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from bot.bootstrap import release_store
 from bot.cli.learn import AsJson
 from bot.cli.output import print_json, print_line, say
 from bot.settings import read_settings
-from nlu.releases import read_manifest
+from nlu.manifest import MANIFEST_FILE, read_manifest
 
 Name = Annotated[str, typer.Argument(help="The release's name.")]
 
@@ -48,9 +49,15 @@ def show(name: Name, as_json: AsJson = False) -> None:
         print_line((folder / "card.md").read_text("utf-8"))
 
 
-def promote(name: Name) -> None:
-    """Make a release the current one; running servers swap to it."""
-    release_store(read_settings()).promote(name)
+def promote(
+    name: Annotated[str, typer.Argument(help="The release's name, or a folder that `frontdesk train` wrote.")],
+) -> None:
+    """Make a release the current one; running servers swap to it. A folder is copied into the store first."""
+    store = release_store(read_settings())
+    if (Path(name) / MANIFEST_FILE).is_file():
+        name = store.adopt(Path(name))
+    else:
+        store.promote(name)
     say(f"{name} is the current release.")
 
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +17,6 @@ from bot.cli.output import print_line, say
 from bot.domain.messages import IncomingMessage
 from bot.errors import FrontdeskError, SettingsError, UnavailableError
 from bot.settings import Settings, read_settings
-from nlu.releases import ReleaseStore, read_manifest, seal
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -112,24 +110,9 @@ def ensure_release(settings: Settings) -> None:
             f"FRONTDESK_BOT_DIR: no release could be trained from {bot}; the lines above say why. "
             "Training goes on where it was when you start again."
         )
-    adopt(store, target)
-
-
-def adopt(store: ReleaseStore, folder: Path) -> str:
-    """Moves a finished release folder into the store and makes it the current one.
-
-    Args:
-        store: the release store.
-        folder: a sealed release on the same disk.
-
-    Returns:
-        Its name.
-    """
-    name = read_manifest(folder).name
-    seal(folder, store.root / name)
-    store.promote(name)
-    shutil.rmtree(folder.parent / f".{folder.name}.work", ignore_errors=True)
-    return name
+    store.adopt(target)
+    shutil.rmtree(target)
+    shutil.rmtree(target.with_name(f".{target.name}.work"), ignore_errors=True)
 
 
 def _prompt() -> str:

@@ -473,7 +473,7 @@ def test_delivery_that_cannot_be_noted_is_not_repeated(
         mark(outgoing, external_id)
 
     outbox.mark_sent = fail_first  # type: ignore[method-assign]
-    with running(double, intake, timing=replace(FAST, lease=1.0)):
+    with running(double, intake, timing=replace(FAST, lease=60.0)):
         wait_until(noted.is_set)
         outbox.wait_for(1, "sent")
     assert texts(double, ANN) == ["only once"]

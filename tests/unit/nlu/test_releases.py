@@ -734,3 +734,22 @@ def test_a_lock_that_is_held_too_long_is_explained(store: ReleaseStore, monkeypa
     with filelock.FileLock(store.root / ".lock"), pytest.raises(ReleaseError, match="another process is changing"):
         store.promote(name)
     assert store.current() is None
+
+
+def test_a_release_from_elsewhere_is_taken_in_and_promoted(store: ReleaseStore, tmp_path: Path) -> None:
+    store.promote(sealed(store, 1))
+    other = ReleaseStore(tmp_path / "other")
+    name = sealed(other, 2)
+    assert store.adopt(other.path(name)) == name
+    assert store.current() == name
+    assert verify(other.path(name)) == verify(store.path(name))
+    assert store.adopt(other.path(name)) == name
+
+
+def test_a_damaged_release_from_elsewhere_is_refused(store: ReleaseStore, tmp_path: Path) -> None:
+    other = ReleaseStore(tmp_path / "other")
+    name = sealed(other, 2)
+    damage(other, name)
+    with pytest.raises(ReleaseError):
+        store.adopt(other.path(name))
+    assert store.names() == []

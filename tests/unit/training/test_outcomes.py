@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pytest

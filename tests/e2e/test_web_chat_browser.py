@@ -1,0 +1,133 @@
+"""Visitors of the web chat in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from bot.channels.web_texts import TEXTS
+from tests.e2e.console import AgentDesk, open_page
+from tests.e2e.server import Server
+from tests.e2e.shop import says
+
+ASKED = {"en": "How long does delivery take?", "zh": "多久能送到？"}
+HUMAN = {"en": "Talk to a person", "zh": "转人工客服"}
+COST = {"en": "What does it cost?", "zh": "运费多少"}
+REPLY = {"en": "Hello, this is <b>Mei</b>.", "zh": "您好，我是<b>小美</b>。"}
+
+
+class Visitor:
+    """A visitor with the chat open."""
+
+    def __init__(self, browser: Browser, server: Server, lang: str) -> None:
+        self.page: Page = open_page(browser, lang)
+        self.lang = lang
+        self.page.goto(f"{server.url}/chat")
+        expect(self.bubbles).to_have_count(1)
+
+    @property
+    def bubbles(self) -> Locator:
+        return self.page.locator(".messages .bubble")
+
+    @property
+    def said(self) -> list[str]:
+        return self.bubbles.all_inner_texts()
+
+    def write(self, text: str) -> None:
+        self.page.get_by_label(TEXTS[self.lang]["input"]).fill(text)
+        self.page.keyboard.press("Enter")
+
+    def tap(self, label: str) -> None:
+        self.page.locator(".offers").get_by_role("button", name=label, exact=True).click()
+
+    def waits_for(self, count: int) -> str:
+        """Waits until so many messages are shown; gives the last."""
+        expect(self.bubbles).to_have_count(count)
+        return self.said[-1]
+
+
+def visitor_in(server: Server, text: str) -> str:
+    """The conversation of the visitor who wrote this last."""
+    found = server.rows(
+        "SELECT conversation FROM message WHERE text = ? AND conversation LIKE 'web:%' ORDER BY id", text
+    )
+    return str(found[-1][0])
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_visitor_chats_taps_judges_and_finds_everything_again(browser: Browser, server: Server, lang: str) -> None:
+    visitor = Visitor(browser, server, lang)
+    assert says(visitor.said[0], "greeting", lang)
+
+    visitor.write(ASKED[lang])
+    assert says(visitor.waits_for(3), "delivery_time", lang)
+    visitor.tap(COST[lang])
+    assert says(visitor.waits_for(5), "delivery_cost", lang)
+    assert visitor.said[3] == COST[lang]
+
+    good = visitor.page.locator(".message.bot").last.get_by_label(TEXTS[lang]["good"], exact=True)
+    good.click()
+    expect(good).to_have_attribute("aria-pressed", "true")
+    conversation = visitor_in(server, ASKED[lang])
+    judged = (
+        "SELECT message.text, feedback.value FROM feedback JOIN turn ON turn.id = feedback.turn_id "
+        "JOIN message ON message.id = turn.message_id WHERE turn.conversation = ?"
+    )
+    assert server.rows(judged, conversation) == [("intent:delivery_cost", 1)]
+
+    before = visitor.said
+    visitor.page.reload()
+    expect(visitor.bubbles).to_have_count(5)
+    assert visitor.said[1:] == before[1:]
+    again = visitor.page.locator(".message.bot").last.get_by_label(TEXTS[lang]["good"], exact=True)
+    expect(again).to_have_attribute("aria-pressed", "true")
+    assert len(server.conversation(conversation)["turns"]) == 2
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_agents_reply_appears_without_a_reload(browser: Browser, server: Server, lang: str) -> None:
+    visitor = Visitor(browser, server, lang)
+    visitor.tap(HUMAN[lang])
+    assert says(visitor.waits_for(3), "handover", lang)
+    secret = f"web chat {lang} 7351"
+    visitor.write(secret)
+    visitor.waits_for(5)
+
+    desk = AgentDesk(browser, server, f"web-{lang}", lang)
+    desk.open(visitor_in(server, secret))
+    desk.reply(REPLY[lang])
+    assert visitor.waits_for(7) == REPLY[lang]
+    assert says(visitor.said[5], "agent_joined", lang)
+    expect(visitor.page.locator(".message.agent .by")).to_have_text(TEXTS[lang]["agent"])
+
+    visitor.write("😀 <i>ok</i>")
+    expect(desk.turn("😀 <i>ok</i>")).to_be_visible()
+    assert len(visitor.said) == 8
+
+
+def test_the_language_can_be_switched_and_stays(browser: Browser, server: Server) -> None:
+    visitor = Visitor(browser, server, "en")
+    visitor.page.get_by_role("link", name="中文").click()
+    expect(visitor.page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    visitor.lang = "zh"
+    assert says(visitor.waits_for(1), "greeting", "zh")
+    visitor.page.goto(f"{server.url}/chat")
+    assert says(visitor.waits_for(1), "greeting", "zh")
+
+
+def test_a_message_that_is_too_long_is_not_sent(browser: Browser, server: Server) -> None:
+    visitor = Visitor(browser, server, "en")
+    visitor.page.get_by_label("Your message").fill("a" * 4001)
+    expect(visitor.page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
+    expect(visitor.page.locator(".count")).to_have_text("4001 / 4000")
+    visitor.write("a" * 4000)
+    assert visitor.waits_for(3)
+
+
+def test_two_visitors_do_not_see_each_other(browser: Browser, server: Server) -> None:
+    ann, bob = Visitor(browser, server, "en"), Visitor(browser, server, "en")
+    ann.write("hello from Ann")
+    ann.waits_for(3)
+    bob.page.reload()
+    assert bob.waits_for(1) == bob.said[0]
+    assert "hello from Ann" not in bob.said

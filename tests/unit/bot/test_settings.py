@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bot.errors import SettingsError
+from bot.settings import kept_key, read_settings
+
+WRONG = {
+    "port is a word": ("PORT", "http"),
+    "port zero": ("PORT", "0"),
+    "port too high": ("PORT", "65536"),
+    "mode unknown": ("TELEGRAM_MODE", "pigeon"),
+    "no cron": ("RETRAIN_SCHEDULE", "now and then"),
+    "weak key": ("API_KEY", "changeme"),
+    "short secret": ("SECRET_KEY", "0123456789"),
+    "no workers": ("WORKERS", "0"),
+    "state forgotten at once": ("STATE_TTL", "5"),
+    "threads below zero": ("THREADS", "-1"),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting from outside, neither by the environment nor by a `.env` file."""
+    for name in [name for name in os.environ if name.startswith("FRONTDESK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG.values(), ids=WRONG)
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"FRONTDESK_{name}", value)
+    with pytest.raises(SettingsError, match=rf"^FRONTDESK_{name}: .*frontdesk doctor"):
+        read_settings()
+
+
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTDESK_API_KEY", "hunter2-s3cret")
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setenv("FRONTDESK_API_KEY", "a-long-and-random-key")
+    settings = read_settings()
+    assert settings.effective()["FRONTDESK_API_KEY"] == "********"
+    assert "a-long-and-random-key" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "REDIS_URL",
+        "DATABASE_URL",
+        "TELEGRAM_TOKEN",
+        "SECRET_KEY",
+        "API_KEY",
+        "RETRAIN_SCHEDULE",
+        "TELEGRAM_WEBHOOK_URL",
+    ],
+)
+def test_an_empty_value_counts_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"FRONTDESK_{name}", "")
+    assert getattr(read_settings(), name.lower()) is None
+
+
+def test_values_come_from_the_environment_first_and_then_from_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("FRONTDESK_PORT=9001\nFRONTDESK_LANGUAGES=en, zh\n")
+    assert (read_settings().port, read_settings().languages) == (9001, ("en", "zh"))
+    monkeypatch.setenv("FRONTDESK_PORT", "9002")
+    assert read_settings().port == 9002
+
+
+def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    key, new = kept_key(tmp_path, "api_key")
+    assert new
+    assert len(key) >= 32
+    assert kept_key(tmp_path, "api_key") == (key, False)
+    assert (tmp_path / "keys" / "api_key").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["api_key"]
