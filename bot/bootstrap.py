@@ -93,6 +93,9 @@ class LiveEngine:
     def __call__(self) -> Engine:
         """The engine in force.
 
+        Returns:
+            The engine.
+
         Raises:
             UnavailableError: no release can be loaded.
         """

@@ -22,7 +22,8 @@ from retrieval.types import FaqError
 class HeldError(InputError):
     """Another agent holds the conversation.
 
-    Attributes:
+    Args:
+        message: what went wrong and what to do.
         holder: that agent's name.
     """
 
@@ -50,7 +51,8 @@ class LogUnavailableError(UnavailableError):
 class DeliveryError(UnavailableError):
     """A channel did not take a reply.
 
-    Attributes:
+    Args:
+        message: what went wrong and what to do.
         retry_after: seconds to wait before the next try, or None where the channel named none.
         permanent: True where no later try can succeed (the customer blocked the bot).
     """

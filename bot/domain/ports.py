@@ -36,7 +36,13 @@ class LiveState(Protocol):
     """Working memory of live conversations (Redis)."""
 
     def load(self, conversation: str) -> Conversation | None:
-        """The live state, or None where it has expired or never was.
+        """Reads a live state.
+
+        Args:
+            conversation: whose.
+
+        Returns:
+            The state, or None where it has expired or never was.
 
         Raises:
             StateUnavailableError: Redis does not answer.
@@ -44,6 +50,9 @@ class LiveState(Protocol):
 
     def save(self, state: Conversation) -> None:
         """Keeps a state until its time to live runs out.
+
+        Args:
+            state: what to keep.
 
         Raises:
             StateUnavailableError: Redis does not answer.
@@ -54,6 +63,12 @@ class LiveState(Protocol):
 
     def lock(self, conversation: str) -> AbstractContextManager[None]:
         """Holds the conversation alone, across threads and processes; released when its holder dies.
+
+        Args:
+            conversation: which.
+
+        Returns:
+            What holds the lock for as long as it is entered.
 
         Raises:
             StateUnavailableError: Redis does not answer, or the lock was not had in time.
@@ -180,7 +195,15 @@ class ConversationLog(Protocol):
         """An agent by login name."""
 
     def add_agent(self, name: str, password_hash: str, role: str) -> int:
-        """Creates an agent, `admin` or `agent`.
+        """Creates an agent.
+
+        Args:
+            name: login name.
+            password_hash: as pwdlib made it.
+            role: `admin` or `agent`.
+
+        Returns:
+            The agent's id.
 
         Raises:
             InputError: the name is taken.

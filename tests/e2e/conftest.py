@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e.console import add_agent
 from tests.e2e.customer import Customer
 from tests.e2e.server import Server
 from tests.e2e.telegram_double.double import TelegramDouble
@@ -42,6 +43,14 @@ def conversation() -> str:
 def new_customer(telegram: TelegramDouble) -> Callable[[str], Customer]:
     """Gives a customer with a chat of their own, by language."""
     return lambda lang: Customer(telegram, next(_CHATS), lang)
+
+
+@pytest.fixture(scope="module")
+def agent(server: Server, request: pytest.FixtureRequest) -> str:
+    """The name of an agent who can log in; one for each module, as few log-ins a minute are let through."""
+    name = f"mei-{request.path.stem}"
+    add_agent(server, name)
+    return name
 
 
 @pytest.fixture(scope="module")

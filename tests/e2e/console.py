@@ -20,23 +20,26 @@ def open_page(browser: Browser, lang: str) -> Page:
     return page
 
 
+def add_agent(server: Server, name: str) -> None:
+    """Lets an agent into the console."""
+    added = server.run("agents", "add", name, stdin=f"{PASSWORD}\n")
+    assert added.returncode == 0, added.stderr
+
+
 class AgentDesk:
     """An agent who is logged in.
 
     Args:
         browser: what the agent works with.
         server: where the agent works.
-        name: the agent's name; added by the command first.
+        name: the agent's name.
         lang: the language of the agent's browser.
     """
 
     def __init__(self, browser: Browser, server: Server, name: str, lang: str) -> None:
-        added = server.run("agents", "add", name, stdin=f"{PASSWORD}\n")
-        assert added.returncode == 0, added.stderr
         self.words = TEXTS[lang]
         self.page = open_page(browser, lang)
-        self._url = f"{server.url}/console"
-        self.page.goto(self._url)
+        self.page.goto(f"{server.url}/console")
         self.page.get_by_label(self.words["name"]).fill(name)
         self.page.get_by_label(self.words["password"]).fill(PASSWORD)
         self.press("log_in")

@@ -31,18 +31,18 @@ class Script:
 SCRIPTS = {
     "en": Script(
         question="How long does delivery take?",
-        paraphrase="could my flatmate take the parcel from the courier for me?",
-        entry="someone-else-accepts-parcel.en",
+        paraphrase="can I bring my dog along into your store?",
+        entry="dogs-in-store.en",
         nonsense="purple lampposts whisper seven sideways potatoes",
         anger="This is outrageous! You are liars and I am absolutely furious with you!!!",
         reply="I'm sorry. I have looked into it & your parcel <comes> tomorrow.",
         thanks="ok, at last someone who helps",
-        again="Which ways to pay do you offer?",
+        again="Which payment methods do you accept?",
     ),
     "zh": Script(
         question="多久能送到？",
-        paraphrase="快递能让室友帮我代收吗",
-        entry="someone-else-accepts-parcel.zh",
+        paraphrase="我能带狗狗进店吗",
+        entry="dogs-in-store.zh",
         nonsense="紫色的路灯横着念七个土豆",
         anger="太过分了！你们就是骗子，我真的气死了！！！",
         reply="非常抱歉，我查过了，您的包裹<明天>就到。",
@@ -54,7 +54,7 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("lang", SCRIPTS)
 def test_a_customer_is_answered_handed_over_and_given_back(
-    server: Server, new_customer: Callable[[str], Customer], browser: Browser, lang: str
+    server: Server, new_customer: Callable[[str], Customer], browser: Browser, agent: str, lang: str
 ) -> None:
     script, ann = SCRIPTS[lang], new_customer(lang)
 
@@ -69,7 +69,7 @@ def test_a_customer_is_answered_handed_over_and_given_back(
     assert kinds[3] == "handover"
     assert stored["status"] == "waiting"
 
-    desk = AgentDesk(browser, server, f"mei-{lang}", lang)
+    desk = AgentDesk(browser, server, agent, lang)
     expect(desk.queued(ann.conversation)).to_contain_text(script.anger)
     desk.open(ann.conversation)
     for said in (script.question, script.paraphrase, script.nonsense, script.anger):
@@ -102,9 +102,9 @@ def test_a_customer_is_answered_handed_over_and_given_back(
 
 @pytest.mark.parametrize("lang", SCRIPTS)
 def test_the_queue_shows_who_waits_without_a_reload(
-    server: Server, new_customer: Callable[[str], Customer], browser: Browser, lang: str
+    server: Server, new_customer: Callable[[str], Customer], browser: Browser, agent: str, lang: str
 ) -> None:
-    desk = AgentDesk(browser, server, f"live-{lang}", lang)
+    desk = AgentDesk(browser, server, agent, lang)
     bob = new_customer(lang)
     bob.ask("/human")
     expect(desk.queued(bob.conversation)).to_be_visible()

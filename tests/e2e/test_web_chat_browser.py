@@ -13,6 +13,7 @@ from tests.e2e.shop import says
 ASKED = {"en": "How long does delivery take?", "zh": "多久能送到？"}
 HUMAN = {"en": "Talk to a person", "zh": "转人工客服"}
 COST = {"en": "What does it cost?", "zh": "运费多少"}
+DETAIL = {"en": "it is about the blue kettle from Tuesday", "zh": "是周二买的那个蓝色水壶"}
 REPLY = {"en": "Hello, this is <b>Mei</b>.", "zh": "您好，我是<b>小美</b>。"}
 
 
@@ -85,16 +86,15 @@ def test_a_visitor_chats_taps_judges_and_finds_everything_again(browser: Browser
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_an_agents_reply_appears_without_a_reload(browser: Browser, server: Server, lang: str) -> None:
+def test_an_agents_reply_appears_without_a_reload(browser: Browser, server: Server, agent: str, lang: str) -> None:
     visitor = Visitor(browser, server, lang)
     visitor.tap(HUMAN[lang])
     assert says(visitor.waits_for(3), "handover", lang)
-    secret = f"web chat {lang} 7351"
-    visitor.write(secret)
+    visitor.write(DETAIL[lang])
     visitor.waits_for(5)
 
-    desk = AgentDesk(browser, server, f"web-{lang}", lang)
-    desk.open(visitor_in(server, secret))
+    desk = AgentDesk(browser, server, agent, lang)
+    desk.open(visitor_in(server, DETAIL[lang]))
     desk.reply(REPLY[lang])
     assert visitor.waits_for(7) == REPLY[lang]
     assert says(visitor.said[5], "agent_joined", lang)
