@@ -91,8 +91,8 @@ class Pipeline:
         engine = self._engine()
         before = self._load(message.conversation)
         spoken = as_said(message)
-        lang = spoken.lang if spoken.lang in self._rules.languages else None
-        understanding = engine.understander.understand([spoken.text], [lang])[0]
+        expected = next((lang for lang in (spoken.lang, before.lang) if lang in self._rules.languages), None)
+        understanding = engine.understander.understand([spoken.text], [expected])[0]
         hits = engine.search.search(understanding.vector, top=_HITS, lang=understanding.lang or before.lang or None)
         decision = decide(
             understanding, before, hits, engine.search.thresholds, self._rules, spoken.kind, said=spoken.text

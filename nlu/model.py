@@ -23,11 +23,13 @@ class Reading:
         vector: mean-pooled last hidden state, not normalised, shape `(batch, width)`.
         logits: for each head, shape `(batch, labels)`.
         tags: logits of the token head, shape `(batch, tokens, tags)`, or None without entity types.
+        hidden: last hidden states, which all of it was made from, shape `(batch, tokens, width)`.
     """
 
     vector: Tensor
     logits: dict[str, Tensor]
     tags: Tensor | None
+    hidden: Tensor
 
     @property
     def unit_vector(self) -> Tensor:
@@ -101,7 +103,7 @@ class Reader(nn.Module):
         pooled = self.dropout(vector)
         logits = {name: head(pooled) for name, head in self.heads.items()}
         tags = self.tagger(self.dropout(hidden)) if self.tagger is not None else None
-        return Reading(vector=vector, logits=logits, tags=tags)
+        return Reading(vector=vector, logits=logits, tags=tags, hidden=hidden)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Reading:
         """Reads texts.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
+from threadpoolctl import threadpool_limits
 from transformers import PreTrainedTokenizerFast
 
 from nlu.calibration import softmax
@@ -143,6 +144,8 @@ class TorchUnderstander:
     def __init__(self, folder: Path, threads: int = 0) -> None:
         if threads:
             torch.set_num_threads(threads)
+        # NumPy's own threads keep spinning after each product, on the cores that torch's next pass needs.
+        threadpool_limits(1, user_api="blas")
         self.manifest = read_manifest(folder)
         self._reader, self._tokenizer = load_reader(folder, self.manifest)
         self._calibration = load_calibration(folder)
@@ -176,7 +179,7 @@ class TorchUnderstander:
 
         Args:
             texts: any strings.
-            langs: a known language for each text, or None to detect it.
+            langs: the language to expect of each text, or None; see `detect_language`.
             normalised: True keeps texts as they are, so that entity offsets count in them.
 
         Returns:
@@ -195,7 +198,7 @@ class TorchUnderstander:
         found = []
         for i, text in enumerate(clean):
             heads = {head: self._distribution(head, values[i]) for head, values in probabilities.items()}
-            lang = (langs[i] if langs else None) or self._language(text)
+            lang = self._language(text, langs[i] if langs else None)
             found.append(
                 Understanding(
                     text=text,
@@ -210,9 +213,9 @@ class TorchUnderstander:
             )
         return found
 
-    def _language(self, text: str) -> str:
+    def _language(self, text: str, hint: str | None) -> str:
         """The language of a text: empty without words, `und` for one that the release is not for."""
-        found = detect_language(text, self.manifest.languages, default="")
+        found = detect_language(text, self.manifest.languages, default="", hint=hint)
         return UNDETERMINED if found is None else found
 
     def _distribution(self, head: str, probabilities: NDArray[np.floating[Any]]) -> Distribution:

@@ -62,6 +62,7 @@ _SCRIPT_OF_LANGUAGE = {
     **dict.fromkeys(("ru", "uk", "bg", "be", "sr", "mk"), "cyrillic"),
     **dict.fromkeys(("ar", "fa", "ur"), "arabic"),
 }
+_BORROWED = 2
 _WORDS = re.compile(
     f"(?P<han>[{HAN}])"
     + "".join(f"|(?P<{script}>[{signs}]+)" for script, signs in _SCRIPTS.items() if script != "han")
@@ -93,7 +94,9 @@ def normalise(text: str, max_chars: int = 2000) -> str:
     return _clean(_keep_ends(cleaned, max_chars))
 
 
-def detect_language(text: str, languages: Sequence[str], default: str | None = None) -> str | None:
+def detect_language(
+    text: str, languages: Sequence[str], default: str | None = None, hint: str | None = None
+) -> str | None:
     """Tells the language of a text from its script.
 
     Each Han character counts like one word of a script with spaces. Kana makes the Han characters around it Japanese.
@@ -102,17 +105,23 @@ def detect_language(text: str, languages: Sequence[str], default: str | None = N
         text: any string.
         languages: codes of the languages on offer, such as `("en", "zh")`; regions (`zh-CN`) are allowed.
         default: the answer for texts without words (digits, emoji, codes, addresses).
+        hint: the language to expect; it settles what the script leaves open, and one or two Latin words ("ok", "thank
+            you") do not speak against a language that borrows such words.
 
     Returns:
-        One of `languages`, `default` for texts without words, or None where the language is none of those on offer.
+        One of `languages` or `hint`; for texts without words the hint, else `default`; None where the language is none
+        of those on offer.
     """
     weights = Counter(match.lastgroup for match in _WORDS.finditer(_CODES.sub(" ", text)))
     if not weights:
-        return default
+        return hint or default
     if weights["kana"]:
         weights["kana"] += weights.pop("han", 0)
     # On a tie Han wins: Chinese borrows Latin words far more often than the other way round.
     script = max(weights, key=lambda name: (weights[name], name == "han", name == "latin"))
+    borrowed = script == "latin" and weights.total() <= _BORROWED and hint and _script_of(hint) == "han"
+    if hint and (borrowed or _script_of(hint) == script):
+        return hint
     candidates = [code for code in languages if _script_of(code) == script]
     english = [code for code in candidates if primary_language(code) == "en"]
     return next(iter(english or candidates), None)

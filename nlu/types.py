@@ -148,7 +148,7 @@ class Understander(Protocol):
 
         Args:
             texts: any strings; they are normalised inside.
-            langs: a known language for each text, or None to detect it.
+            langs: the language to expect of each text, or None; what is written decides where it says otherwise.
 
         Returns:
             One understanding a text, in order.

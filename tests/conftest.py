@@ -17,7 +17,7 @@ from nlu.releases import ReleaseError, verify
 ROOT = Path(__file__).parents[1]
 SHOP = ROOT / "examples" / "shop"
 CACHE = ROOT / "var" / "test-cache"
-CONFIG = "frozen_layers: 8\nepochs: 3\n"
+CONFIG = "trained_layers: 4\nepochs: 3\n"
 TRAINING_SECONDS = 3600
 
 

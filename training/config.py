@@ -29,7 +29,7 @@ class TrainingConfig(BaseModel):
         faq_weight: weight of the contrastive loss between an FAQ question and its variants.
         entity_weight: weight of the token head's loss.
         ema: decay of the averaged weights a step (0 keeps the last weights).
-        frozen_layers: how many of the lowest layers stay as pretrained; their output is computed once.
+        trained_layers: how many of the highest layers learn; the output of those below is computed once a text.
         max_tokens: longer texts are cut here.
         holdout: share of the examples kept aside for early stopping, calibration and thresholds.
         holdout_limit: the most examples that are kept aside.
@@ -54,7 +54,7 @@ class TrainingConfig(BaseModel):
     faq_weight: float = Field(0.3, ge=0)
     entity_weight: float = Field(0.5, ge=0)
     ema: float = Field(0.99, ge=0, lt=1)
-    frozen_layers: int = Field(0, ge=0, le=48)
+    trained_layers: int = Field(6, ge=0, le=48)
     max_tokens: int = Field(128, ge=8, le=512)
     holdout: float = Field(0.1, gt=0, lt=0.5)
     holdout_limit: int = Field(600, ge=20)

@@ -156,6 +156,8 @@ def featurise(
     Returns:
         One item an example.
     """
+    if not examples:
+        return []
     index = {head: {label: i for i, label in enumerate(labels)} for head, labels in sets.heads.items()}
     tag_index = {tag: i for i, tag in enumerate(sets.tags)}
     texts = [prefix + (example.text if example.entities else normalise(example.text)) for example in examples]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlu.model import Reader, Reading, mean_pool
+from nlu.model import Reader, Reading
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.datasets import (
@@ -31,6 +31,12 @@ from training.datasets import (
     label_array,
     sorted_batches,
 )
+
+_PAIRS_EVERY = 4
+"""Steps from one batch of FAQ pairs to the next."""
+
+_MOST_BYTES = 2 << 30
+"""Memory for the output of frozen layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,21 @@ class Progress:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class FaqPair:
+    """Two ways to ask what one FAQ entry answers.
+
+    Attributes:
+        left: the row of the one text.
+        right: the row of the other.
+        entry: what tells the entry from others, in all its languages.
+    """
+
+    left: int
+    right: int
+    entry: str
+
+
 def autocast(device: torch.device) -> torch.autocast:
     """bf16 where the processor computes it natively, otherwise full precision."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_fast_bf16(device))
@@ -84,7 +105,13 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 @torch.inference_mode()
-def read_all(reader: Reader, features: Sequence[Features], pad_id: int, batch_size: int = 64) -> Readings:
+def read_all(
+    reader: Reader,
+    features: Sequence[Features],
+    pad_id: int,
+    batch_size: int = 64,
+    see: Callable[[list[int], Reading], None] = lambda *_: None,
+) -> Readings:
     """Reads texts without training.
 
     Args:
@@ -92,6 +119,7 @@ def read_all(reader: Reader, features: Sequence[Features], pad_id: int, batch_si
         features: the texts.
         pad_id: the padding token.
         batch_size: texts a batch.
+        see: told the rows and the reading of each batch.
 
     Returns:
         Vectors, logits and tags.
@@ -106,6 +134,7 @@ def read_all(reader: Reader, features: Sequence[Features], pad_id: int, batch_si
         batch = collate(features, rows, (), pad_id)
         with autocast(device):
             reading = reader(batch.ids.to(device), batch.mask.to(device))
+        see(rows, reading)
         vectors[rows] = reading.unit_vector.float().cpu().numpy()
         for name, values in reading.logits.items():
             logits[name][rows] = values.float().cpu().numpy()
@@ -121,21 +150,24 @@ class LowerLayers:
 
     Args:
         reader: the model before training.
-        features: the texts.
-        depth: how many layers are frozen; with 0 nothing is kept and embeddings are looked up each time.
+        features: the texts; where their output would take more than `most_bytes`, it is computed anew each time.
+        depth: how many layers are frozen; with 0 embeddings are looked up each time.
         pad_id: the padding token.
+        most_bytes: memory for the output of all texts.
     """
 
-    def __init__(self, reader: Reader, features: Sequence[Features], depth: int, pad_id: int) -> None:
+    def __init__(
+        self, reader: Reader, features: Sequence[Features], depth: int, pad_id: int, most_bytes: int = _MOST_BYTES
+    ) -> None:
         self.depth = depth
         self.states: list[Tensor] = []
-        if depth:
+        tokens = sum(len(item.ids) for item in features)
+        if depth and 2 * tokens * int(reader.encoder.config.hidden_size) <= most_bytes:
             self.states = [torch.empty(0)] * len(features)
             reader.eval()
             for rows in sorted_batches([len(item.ids) for item in features], 64):
                 batch = collate(features, rows, (), pad_id)
-                with torch.inference_mode(), autocast(batch.ids.device):
-                    hidden = reader.run_layers(reader.embed(batch.ids), batch.mask, 0, depth)
+                hidden = self._run(reader, batch)
                 for place, row in enumerate(rows):
                     self.states[row] = hidden[place, : len(features[row].ids)].half().clone()
 
@@ -143,14 +175,26 @@ class LowerLayers:
         """States before the first trained layer, shape `(batch, tokens, width)`."""
         if not self.depth:
             return reader.embed(batch.ids)
+        if not self.states:
+            return self._run(reader, batch)
         return nn.utils.rnn.pad_sequence([self.states[row] for row in batch.rows], batch_first=True).float()
+
+    @torch.no_grad()
+    def _run(self, reader: Reader, batch: Batch) -> Tensor:
+        """Runs the frozen layers, without dropout."""
+        training = reader.training
+        reader.eval()
+        with autocast(batch.ids.device):
+            hidden = reader.run_layers(reader.embed(batch.ids), batch.mask, 0, self.depth)
+        reader.train(training)
+        return hidden.float()
 
 
 def fit(
     reader: Reader,
     features: Sequence[Features],
     held_out: Sequence[Features],
-    faq_pairs: Sequence[tuple[Features, Features, str]],
+    faq_pairs: Sequence[FaqPair],
     config: TrainingConfig,
     pad_id: int,
     *,
@@ -163,9 +207,9 @@ def fit(
 
     Args:
         reader: the model; its word embeddings stay as they are.
-        features: training texts.
+        features: training texts, and those of the FAQ pairs, which need no label.
         held_out: texts that choose the best epoch.
-        faq_pairs: two ways to ask the same and the entry they belong to.
+        faq_pairs: two ways to ask the same, as rows of `features`.
         config: the settings.
         pad_id: the padding token.
         anchors: the pretrained encoder's unit vectors of `features`, shape `(n, width)`.
@@ -178,12 +222,13 @@ def fit(
     """
     trained = _trained_parameters(reader, config)
     optimizer = torch.optim.AdamW(_groups(trained, config), fused=True)
-    lengths = [len(item.ids) for item in features]
-    per_epoch = math.ceil(len(features) / config.batch_size)
+    labelled = [row for row, item in enumerate(features) if item.labels or item.tags is not None]
+    lengths = [len(features[row].ids) for row in labelled]
+    per_epoch = math.ceil(len(labelled) / config.batch_size)
     steps = per_epoch * config.epochs
-    lower = LowerLayers(reader, features, config.frozen_layers, pad_id)
+    lower = LowerLayers(reader, features, _frozen_layers(reader, config), pad_id)
     anchor_tensor = torch.from_numpy(anchors)
-    pairs = _PairSampler(faq_pairs, config, pad_id)
+    pairs = _PairSampler(faq_pairs, config)
     averaged = {name: parameter.detach().clone() for name, parameter in trained.items()}
     best = {name: value.clone() for name, value in averaged.items()}
     state = Checkpoint(step=0, best_score=-1.0, stale=0)
@@ -196,12 +241,14 @@ def fit(
             torch.manual_seed(config.seed * 1_000_003 + state.step)
             reader.train()
             _set_rates(optimizer, state.step, steps, config)
-            batch = collate(features, batches[place], list(reader.heads), pad_id)
-            with autocast(batch.ids.device):
-                hidden = reader.run_layers(lower(reader, batch), batch.mask, config.frozen_layers)
-            loss = _loss(reader.read(hidden, batch.mask), batch, anchor_tensor[batch.rows], config)
-            if config.faq_weight and faq_pairs and state.step % 4 == 0:
-                loss = loss + config.faq_weight * pairs.loss(reader, state.step)
+            batch = collate(features, [labelled[i] for i in batches[place]], list(reader.heads), pad_id)
+            reading = _read(reader, lower, batch)
+            loss = _loss(reading, batch, config) + _anchor_loss(reading, anchor_tensor[batch.rows], config)
+            if config.faq_weight and faq_pairs and state.step % _PAIRS_EVERY == 0:
+                batch = collate(features, pairs.draw(state.step), (), pad_id)
+                reading = _read(reader, lower, batch)
+                loss = loss + config.faq_weight * pairs.loss(reading.vector)
+                loss = loss + _anchor_loss(reading, anchor_tensor[batch.rows], config)
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(trained.values(), 1.0)
@@ -224,10 +271,14 @@ def fit(
     return state.best_score
 
 
+def _frozen_layers(reader: Reader, config: TrainingConfig) -> int:
+    return max(0, len(reader.encoder.encoder.layer) - config.trained_layers)
+
+
 def _trained_parameters(reader: Reader, config: TrainingConfig) -> dict[str, nn.Parameter]:
     """Freezes embeddings and the lowest layers; returns what is left to train, by name."""
     reader.encoder.embeddings.requires_grad_(False)
-    for layer in reader.encoder.encoder.layer[: config.frozen_layers]:
+    for layer in reader.encoder.encoder.layer[: _frozen_layers(reader, config)]:
         layer.requires_grad_(False)
     return {name: parameter for name, parameter in reader.named_parameters() if parameter.requires_grad}
 
@@ -250,9 +301,21 @@ def _set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, config: 
         group["lr"] = group["peak"] * factor
 
 
-def _loss(reading: Reading, batch: Batch, anchors: Tensor, config: TrainingConfig) -> Tensor:
-    """The joint loss of a batch; a missing label adds nothing."""
-    total = config.anchor * (1.0 - (reading.unit_vector * anchors).sum(-1)).mean()
+def _read(reader: Reader, lower: LowerLayers, batch: Batch) -> Reading:
+    """A forward pass through the layers that learn."""
+    with autocast(batch.ids.device):
+        hidden = reader.run_layers(lower(reader, batch), batch.mask, lower.depth)
+    return reader.read(hidden, batch.mask)
+
+
+def _anchor_loss(reading: Reading, anchors: Tensor, config: TrainingConfig) -> Tensor:
+    """How far the vectors have left the pretrained encoder's."""
+    return config.anchor * (1.0 - (reading.unit_vector * anchors).sum(-1)).mean()
+
+
+def _loss(reading: Reading, batch: Batch, config: TrainingConfig) -> Tensor:
+    """The joint loss of all heads for a batch; a missing label adds nothing."""
+    total = torch.zeros(())
     for head, logits in reading.logits.items():
         labels = batch.labels[head]
         known = labels != NO_LABEL
@@ -270,31 +333,25 @@ def _loss(reading: Reading, batch: Batch, anchors: Tensor, config: TrainingConfi
 class _PairSampler:
     """Draws batches of FAQ pairs, each entry at most once a batch, and gives their contrastive loss."""
 
-    def __init__(self, pairs: Sequence[tuple[Features, Features, str]], config: TrainingConfig, pad_id: int) -> None:
+    def __init__(self, pairs: Sequence[FaqPair], config: TrainingConfig) -> None:
         from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-        self.pairs, self.config, self.pad_id = pairs, config, pad_id
+        self.pairs, self.config = pairs, config
         self.ranking = MultipleNegativesRankingLoss(model=nn.Identity(), scale=20.0)
 
-    def loss(self, reader: Reader, step: int) -> Tensor:
-        """The contrastive loss of one batch of pairs."""
+    def draw(self, step: int) -> list[int]:
+        """Rows of the left texts of some pairs, then of their right texts."""
         rng = Random(f"{self.config.seed}-pairs-{step}")
-        drawn: dict[str, tuple[Features, Features]] = {}
+        drawn: dict[str, FaqPair] = {}
         for place in rng.sample(range(len(self.pairs)), min(len(self.pairs), 2 * self.config.batch_size)):
-            left, right, entry = self.pairs[place]
-            drawn.setdefault(entry, (left, right))
+            drawn.setdefault(self.pairs[place].entry, self.pairs[place])
             if len(drawn) == self.config.batch_size // 2:
                 break
-        sides = []
-        for side in (0, 1):
-            batch = collate([pair[side] for pair in drawn.values()], list(range(len(drawn))), (), self.pad_id)
-            depth = self.config.frozen_layers
-            with autocast(batch.ids.device):
-                with torch.no_grad():
-                    hidden = reader.run_layers(reader.embed(batch.ids), batch.mask, 0, depth)
-                hidden = reader.run_layers(hidden, batch.mask, depth)
-            sides.append(mean_pool(hidden.float(), batch.mask))
-        ranking_loss: Tensor = self.ranking.compute_loss_from_embeddings(sides, torch.empty(0))
+        return [pair.left for pair in drawn.values()] + [pair.right for pair in drawn.values()]
+
+    def loss(self, vectors: Tensor) -> Tensor:
+        """The contrastive loss of what was drawn, from vectors of shape `(2 * pairs, width)`."""
+        ranking_loss: Tensor = self.ranking.compute_loss_from_embeddings(list(vectors.chunk(2)), torch.empty(0))
         return ranking_loss
 
 

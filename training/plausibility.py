@@ -94,22 +94,23 @@ def suspicions(
     return found
 
 
-def refusal(found: Sequence[Suspicion], corrections: int) -> str:
+def refusal(found: Sequence[Suspicion], news: int) -> str:
     """Why a set of corrections is not believed: three or more, and over a third, are hard to believe.
 
     Args:
         found: the suspicions.
-        corrections: how many corrections there are in all.
+        news: how many corrections the current release does not follow already; those that it follows would only hide
+            the others.
 
     Returns:
         One sentence with the worst cases, empty where the set is believed.
     """
-    if len(found) < _FEW or 3 * len(found) <= corrections:
+    if len(found) < _FEW or 3 * len(found) <= news:
         return ""
     shown = "; ".join(f'"{s.claim.text}" as {s.claim.label}: {s.because}' for s in found[:_SHOWN])
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return (
-        f"{len(found)} of {corrections} corrections contradict what is known, and at most a third may "
+        f"{len(found)} of {news} corrections that are news contradict what is known, and at most a third may "
         f"({shown}{more}). Take them back in the console, or change the base examples where these are wrong."
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nlu.examples import Example
 from nlu.releases import ReleaseStore, read_manifest, seal
-from nlu.types import InputError, ReleaseError
+from nlu.types import InputError, ReleaseError, Understanding
 from retrieval.types import FaqEntry, FaqQuery
 from training.config import TrainingConfig
 from training.fit import Progress
@@ -23,7 +23,7 @@ from training.material import (
     unseen_queries,
     unseen_test,
 )
-from training.outcomes import OpenedRelease, Trial, measure
+from training.outcomes import OpenedRelease, Trial, follows, measure
 from training.plausibility import KnownTexts, Suspicion, refusal, suspicions
 from training.promote import Judgement, Outcomes, judge
 from training.retrain_report import RetrainReport, Status, last_report, write_report
@@ -107,9 +107,11 @@ def retrain(
         return replace(told, reasons=(f"The current release {current} was made from just this.",))
 
     release = OpenedRelease.load(store.path(current))
-    doubted = _suspicions(release, inputs, gathered)
+    readings = release.read([claim.text for claim in gathered.corrections])
+    doubted = _suspicions(release, inputs, gathered, readings)
+    news = sum(not follows(release, claim, read) for claim, read in zip(gathered.corrections, readings, strict=True))
     told = replace(told, suspicious=tuple(doubted))
-    if why := refusal(doubted, len(gathered.corrections)):
+    if why := refusal(doubted, news):
         told = replace(told, status=Status.REFUSED, reasons=(why,))
         write_report(told, data_dir)
         return told
@@ -199,11 +201,12 @@ def _shared_queries(inputs: RetrainInputs, release: OpenedRelease, gathered: Gat
     return [query for query in unseen_queries(inputs.queries, gathered) if shared.issuperset(query.relevant)]
 
 
-def _suspicions(release: OpenedRelease, inputs: RetrainInputs, gathered: Gathered) -> list[Suspicion]:
+def _suspicions(
+    release: OpenedRelease, inputs: RetrainInputs, gathered: Gathered, readings: Sequence[Understanding]
+) -> list[Suspicion]:
     claims = gathered.corrections
     if not claims:
         return []
-    readings = release.read([claim.text for claim in claims])
     groups = {entry.id: faq_group(entry) for entry in inputs.faq}
     return suspicions(
         claims,

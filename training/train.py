@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -29,7 +30,8 @@ from training.card import write_card
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Features, LabelSets, featurise, label_array, label_sets, split_held_out
 from training.evaluate import evaluate, faq_metrics
-from training.fit import Progress, Readings, fit, read_all
+from training.fit import FaqPair, Progress, Readings, fit, read_all
+from training.probe import Probe
 
 _VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy", "tokenizers")
 _INTENT_RISK = 0.05
@@ -90,12 +92,14 @@ def train_release(
 
     reader = Reader(encoder.model, {h: len(labels) for h, labels in sets.heads.items()}, len(sets.tags), config.dropout)
     features = tokenise(examples)
-    faq_texts = [text for entry in training_set.faq for text in (entry.question, *entry.variants)]
-    plain = tokenise([Example(text) for text in faq_texts])
-    learnt = [features[i] for i in known] + plain
-    anchors = read_all(reader, learnt, pad_id).vectors
+    faq_texts, faq_pairs = pair_faq(training_set.faq, first_row=len(known))
+    learnt = [features[i] for i in known] + tokenise([Example(text) for text in faq_texts])
+    probe = Probe(reader, learnt)
+    anchors = read_all(reader, learnt, pad_id, see=probe.see).vectors
     before = _faq_before(training_set, reader, tokenise, pad_id)
-    if parent is not None:
+    if parent is None:
+        probe.fit()
+    else:
         _start_from(reader, parent, encoder, sets)
 
     held_features = [features[i] for i in held]
@@ -104,7 +108,7 @@ def train_release(
         reader,
         learnt,
         held_features,
-        _faq_pairs(training_set.faq, tokenise),
+        faq_pairs,
         config,
         pad_id,
         anchors=anchors,
@@ -227,6 +231,30 @@ def save_encoder(reader: Reader, encoder: PretrainedEncoder, folder: Path, max_t
         model.save(str(folder), create_model_card=False)
 
 
+def pair_faq(entries: Sequence[FaqEntry], first_row: int = 0) -> tuple[list[str], list[FaqPair]]:
+    """Pairs what means the same: an entry's question with each variant, and its questions in two languages.
+
+    Args:
+        entries: the knowledge base; ids that differ in the language only (`<stem>.<lang>`) are translations.
+        first_row: the row that the first text will have.
+
+    Returns:
+        The texts of the pairs, each once, and the pairs.
+    """
+    by_stem: dict[str, list[FaqEntry]] = defaultdict(list)
+    for entry in entries:
+        by_stem[entry.id.removesuffix(f".{entry.lang}")].append(entry)
+    rows: dict[str, int] = {}
+    pairs = []
+    for stem, group in by_stem.items():
+        same = [(entry.question, variant) for entry in group for variant in entry.variants]
+        same += [(one.question, next_one.question) for one, next_one in pairwise(group)]
+        for left, right in same:
+            row, other = (rows.setdefault(text, first_row + len(rows)) for text in (left, right))
+            pairs.append(FaqPair(row, other, stem))
+    return list(rows), pairs
+
+
 class _Tokeniser:
     """Features of examples for one encoder and label set."""
 
@@ -285,23 +313,6 @@ def _start_from(reader: Reader, parent: Path, encoder: PretrainedEncoder, sets: 
             and old.tagger is not None
         ):
             reader.tagger.load_state_dict(old.tagger.state_dict())
-
-
-def _faq_pairs(entries: Sequence[FaqEntry], tokenise: _Tokeniser) -> list[tuple[Features, Features, str]]:
-    """Question and variant of an entry, and its questions in two languages (`<stem>.<lang>`), as pairs."""
-    by_stem: dict[str, list[FaqEntry]] = {}
-    for entry in entries:
-        by_stem.setdefault(entry.id.removesuffix(f".{entry.lang}"), []).append(entry)
-    pairs = [
-        (entry.question, variant, stem)
-        for stem, group in by_stem.items()
-        for entry in group
-        for variant in entry.variants
-    ]
-    pairs += [(a.question, b.question, stem) for stem, group in by_stem.items() for a, b in pairwise(group)]
-    left = tokenise([Example(pair[0]) for pair in pairs])
-    right = tokenise([Example(pair[1]) for pair in pairs])
-    return [(a, b, pair[2]) for a, b, pair in zip(left, right, pairs, strict=True)]
 
 
 def _faq_before(training_set: TrainingSet, reader: Reader, tokenise: _Tokeniser, pad_id: int) -> dict[str, float]:

@@ -9,7 +9,6 @@ from nlu.examples import Example
 from nlu.releases import Manifest
 from training.config import TrainingConfig
 
-_ALL_LAYERS = 48
 _INHERITED = ("encoder", "max_tokens", "seed", "holdout", "holdout_limit")
 
 
@@ -26,7 +25,7 @@ def warm_starts(config: TrainingConfig) -> tuple[TrainingConfig, ...]:
         Two settings.
     """
     shared = {"epochs": 3, "patience": 3, "head_learning_rate": config.head_learning_rate / 2}
-    heads_only = {"frozen_layers": _ALL_LAYERS, "anchor": 0.0, "faq_weight": 0.0}
+    heads_only = {"trained_layers": 0, "anchor": 0.0, "faq_weight": 0.0}
     return (
         config.model_copy(update={**shared, **heads_only}),
         config.model_copy(update={**shared, "learning_rate": config.learning_rate / 3}),

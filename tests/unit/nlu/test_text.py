@@ -154,6 +154,24 @@ def test_detect_language_answers_from_the_offer(text: str, languages: list[str],
     assert detect_language(text, languages) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "hint", "expected"),
+    [
+        pytest.param("怎么重置密码", "en", "zh", id="Chinese in an English app"),
+        pytest.param("how do I reset my password", "zh", "en", id="English in a Chinese app"),
+        pytest.param("ok", "zh", "zh", id="a borrowed word"),
+        pytest.param("thank you", "zh", "zh", id="two borrowed words"),
+        pytest.param("好", "en", "zh", id="one Chinese word"),
+        pytest.param("où est ma commande", "fr", "fr", id="one of two Latin languages"),
+        pytest.param("Как дела", "zh", None, id="neither"),
+        pytest.param("20481937", "zh", "zh", id="digits"),
+        pytest.param("hi", None, "en", id="no hint"),
+    ],
+)
+def test_what_is_written_decides_and_the_hint_settles_the_rest(text: str, hint: str | None, expected: str) -> None:
+    assert detect_language(text, ["en", "zh", "fr"], default="", hint=hint) == expected
+
+
 @given(st.one_of(ANY_TEXT, AWKWARD))
 def test_detect_language_takes_any_text(text: str) -> None:
     assert detect_language(text, ["en", "zh"], default="en") in ("en", "zh", None)

@@ -144,3 +144,7 @@ def test_padding_does_not_count(tokenizer: PreTrainedTokenizerFast) -> None:
     assert batch.labels["intent"].tolist() == [NO_LABEL, 0]
     assert batch.tags[0].tolist() == [NO_LABEL] * 6
     assert torch.equal(batch.weights, torch.tensor([2.0, 1.0]))
+
+
+def test_no_texts_have_no_features(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert featurise([], LabelSets({"intent": ("a", "b")}, ()), tokenizer, "query: ", 16) == []

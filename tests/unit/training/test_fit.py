@@ -12,8 +12,8 @@ from transformers import BertConfig, BertModel
 from nlu.model import Reader
 from training import checkpoint
 from training.config import TrainingConfig
-from training.datasets import NO_LABEL, Features
-from training.fit import Progress, fit, held_out_score, read_all
+from training.datasets import NO_LABEL, Features, collate
+from training.fit import FaqPair, LowerLayers, Progress, fit, held_out_score, read_all
 
 CONFIG = TrainingConfig(
     encoder="none", epochs=6, batch_size=8, learning_rate=3e-3, head_learning_rate=2e-2, anchor=0.1, patience=6, ema=0.9
@@ -57,7 +57,7 @@ def trained(
     reader = small_reader({"intent": 3, "emotion": 2}, 2)
     features, held = texts(120), texts(40, seed=1)
     anchors = read_all(reader, features, 0).vectors
-    pairs = [(features[i], features[i + 1], str(i)) for i in range(0, 40, 2)]
+    pairs = [FaqPair(i, i + 1, str(i)) for i in range(0, 40, 2)]
     score = fit(reader, features, held, pairs, config, 0, anchors=anchors, work=work, fingerprint=key, report=report)
     return reader, score
 
@@ -80,17 +80,30 @@ def test_the_anchor_keeps_the_vector_near_the_pretrained_one() -> None:
 
 def test_frozen_layers_and_embeddings_stay_as_they_were() -> None:
     before = {name: value.clone() for name, value in small_reader({"intent": 3, "emotion": 2}, 2).state_dict().items()}
-    reader, _ = trained(CONFIG.model_copy(update={"frozen_layers": 1, "epochs": 1}))
+    reader, _ = trained(CONFIG.model_copy(update={"trained_layers": 1, "epochs": 1}))
     changed = {name for name, value in reader.state_dict().items() if not torch.equal(value, before[name])}
     assert any(name.startswith("encoder.encoder.layer.1.") for name in changed)
     assert not any(name.startswith(("encoder.embeddings.", "encoder.encoder.layer.0.")) for name in changed)
 
 
 def test_the_output_of_frozen_layers_may_be_kept_from_the_first_pass() -> None:
-    slow, _ = trained(CONFIG.model_copy(update={"frozen_layers": 0, "epochs": 1, "learning_rate": 1e-9}))
-    fast, _ = trained(CONFIG.model_copy(update={"frozen_layers": 1, "epochs": 1, "learning_rate": 1e-9}))
+    slow, _ = trained(CONFIG.model_copy(update={"trained_layers": 2, "epochs": 1, "learning_rate": 1e-9}))
+    fast, _ = trained(CONFIG.model_copy(update={"trained_layers": 1, "epochs": 1, "learning_rate": 1e-9}))
     left, right = (read_all(reader, texts(30, seed=3), 0).vectors for reader in (slow, fast))
     np.testing.assert_allclose(left, right, atol=1e-3)
+
+
+def test_output_that_memory_has_no_room_for_is_computed_anew() -> None:
+    reader, said = small_reader({"intent": 3}), texts(10)
+    kept, anew = LowerLayers(reader, said, 1, 0), LowerLayers(reader, said, 1, 0, most_bytes=1000)
+    assert len(kept.states) == 10
+    assert not anew.states
+    batch = collate(said, [3, 1, 7], (), 0)
+    reader.train()
+    left, right = kept(reader, batch), anew(reader, batch)
+    assert reader.training
+    assert not right.requires_grad
+    torch.testing.assert_close(left * batch.mask[..., None], right * batch.mask[..., None], atol=1e-3, rtol=1e-2)
 
 
 def test_the_same_seed_gives_the_same_model() -> None:

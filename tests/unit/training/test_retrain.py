@@ -138,7 +138,7 @@ def test_a_refused_candidate_is_kept_and_explained(world: World) -> None:
 def test_the_encoder_moves_where_the_heads_alone_do_not_learn(world: World) -> None:
     world.results = [scored(0), scored(1), scored(3)]
     told = retrain(inputs(GOOD), world.store, world.data_dir)
-    assert [config.frozen_layers for config, _, _ in world.trained] == [48, 0]
+    assert [config.trained_layers for config, _, _ in world.trained] == [0, 6]
     assert world.store.current() == told.candidate == world.releases()[0]
     assert sum(told.after.corrected if told.after else ()) == 3
 
@@ -153,10 +153,17 @@ def test_what_passed_the_gate_is_taken_where_the_next_try_does_not(world: World)
 def test_poisoned_corrections_are_refused_before_anything_is_trained(world: World) -> None:
     told = retrain(inputs(POISON), world.store, world.data_dir)
     assert told.status is Status.REFUSED
-    assert "3 of 3 corrections contradict" in told.reasons[0]
+    assert "3 of 3 corrections that are news contradict" in told.reasons[0]
     assert len(told.suspicious) == 3
     assert not world.trained
     assert world.store.current() == world.first
+
+
+def test_what_was_learnt_long_ago_does_not_hide_a_poisoned_set(world: World) -> None:
+    learnt = [LoggedTurn(10 + i, f"{WORDS} {chr(97 + i)}", corrections={"intent": "order_status"}) for i in range(20)]
+    told = retrain(inputs([*learnt, *POISON]), world.store, world.data_dir)
+    assert told.status is Status.REFUSED
+    assert not world.trained
 
 
 def test_the_report_on_the_disk_quotes_nobody(world: World) -> None:
@@ -263,8 +270,8 @@ def test_preview_shows_everything_and_does_nothing(world: World) -> None:
 def test_warm_starts_are_valid_settings_and_go_from_gentle_to_firm() -> None:
     config = TrainingConfig()
     gentle, firm = (TrainingConfig.model_validate(warm.model_dump()) for warm in warm_starts(config))
-    assert (gentle.frozen_layers, gentle.anchor) == (48, 0.0)
-    assert (firm.frozen_layers, firm.anchor) == (config.frozen_layers, config.anchor)
+    assert (gentle.trained_layers, gentle.anchor) == (0, 0.0)
+    assert (firm.trained_layers, firm.anchor) == (config.trained_layers, config.anchor)
     assert firm.learning_rate < config.learning_rate
     assert gentle.epochs < config.epochs
 

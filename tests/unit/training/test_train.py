@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers import BertConfig, BertModel
+
+from nlu.examples import Example
+from nlu.pretrained import MINILM_NAME, load_pretrained
+from nlu.releases import read_manifest, verify
+from nlu.runtime import ENCODER_FOLDER, TorchUnderstander
+from nlu.types import ReleaseError
+from retrieval.index import FaqIndex
+from retrieval.types import FaqEntry, FaqQuery
+from training.config import TrainingConfig
+from training.train import TrainingSet, pair_faq, train_release
+
+COLOURS = ("red", "blue", "green", "white", "black")
+THINGS = ("lamp", "kettle", "shoe", "bag", "shirt", "bottle", "chair", "plate")
+WISHES = {"order_status": "where is my", "return_request": "send back the", "oos": "paint me a"}
+FAQ = [
+    FaqEntry("parking.en", "Where can I park?", "Behind the shop.", variants=("is there a car park",), lang="en"),
+    FaqEntry("dogs.en", "May my dog come in?", "Yes, on a lead.", variants=("are pets allowed",), lang="en"),
+]
+
+
+@pytest.fixture(scope="module")
+def little_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained BERT of two narrow layers with a real tokenizer."""
+    folder = tmp_path_factory.mktemp("encoder") / "little-bert"
+    source = load_pretrained(MINILM_NAME, folder.parent, ["en"]).folder
+    torch.manual_seed(0)
+    config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    for path in source.glob("tokenizer*"):
+        shutil.copy(path, folder)
+    return folder
+
+
+def examples() -> list[Example]:
+    """Wishes about coloured things, a third of them with a mood as well."""
+    made = []
+    for place, (intent, words) in enumerate(WISHES.items()):
+        for number, colour in enumerate(COLOURS):
+            for thing in THINGS:
+                labels = {"intent": intent}
+                if intent != "oos" and (number + place) % 3 == 0:
+                    labels["emotion"] = "anger" if colour == "red" else "joy"
+                made.append(Example(f"{words} {colour} {thing}", labels, lang="en"))
+    return made
+
+
+def config(little_bert: Path) -> TrainingConfig:
+    return TrainingConfig(encoder=str(little_bert), languages=("en",), epochs=2, holdout=0.2, learning_rate=1e-3)
+
+
+def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_bert: Path, tmp_path: Path) -> None:
+    test = [Example("where is my grey hat", {"intent": "order_status"}), Example("paint me a sky", {"intent": "oos"})]
+    queries = [FaqQuery("where do I park the car", ("parking.en",), "en")]
+    out = tmp_path / "release"
+    made = train_release(TrainingSet(examples(), FAQ, test, queries), config(little_bert), out, tmp_path)
+    verify(out)
+    assert read_manifest(out) == made
+    assert made.heads == {"emotion": ["anger", "joy"], "intent": sorted(WISHES)}
+    assert {"test", "held_out", "faq_before"} <= set(made.metrics)
+    assert made.metrics["faq_before"].keys() == made.metrics["test"]["faq"].keys()
+    assert "| figure | pretrained encoder | this release |" in (out / "card.md").read_text("utf-8")
+    assert [entry.id for entry in FaqIndex.load(out).entries] == [entry.id for entry in FAQ]
+
+    understander = TorchUnderstander(out)
+    said = ["where is my red lamp", "send back the black bag"]
+    assert [reading.heads["intent"].label for reading in understander.understand(said)] == [*list(WISHES)[:2]]
+    vectors = SentenceTransformer(str(out / ENCODER_FOLDER), device="cpu").encode(said)
+    np.testing.assert_allclose(vectors, understander.embed(said), atol=1e-5)
+
+
+def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp_path: Path) -> None:
+    first = train_release(TrainingSet(examples()), config(little_bert), tmp_path / "first", tmp_path)
+    gentle = config(little_bert).model_copy(update={"trained_layers": 0, "anchor": 0.0})
+    second = train_release(
+        TrainingSet(examples()), gentle, tmp_path / "second", tmp_path, parent=tmp_path / "first"
+    )  # fmt: skip
+    assert (first.parent, second.parent) == (None, first.name)
+    said = ["where is my red lamp"]
+    left, right = (TorchUnderstander(tmp_path / name).embed(said) for name in ("first", "second"))
+    np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+def test_a_parent_of_another_encoder_is_refused(little_bert: Path, tmp_path: Path) -> None:
+    train_release(TrainingSet(examples()), config(little_bert), tmp_path / "first", tmp_path)
+    manifest = tmp_path / "first" / "manifest.json"
+    content = json.loads(manifest.read_text("utf-8"))
+    manifest.write_text(json.dumps({**content, "encoder_fingerprint": "0" * 64}))
+    with pytest.raises(ReleaseError, match="another encoder"):
+        train_release(
+            TrainingSet(examples()), config(little_bert), tmp_path / "second", tmp_path, parent=tmp_path / "first"
+        )
+
+
+def test_questions_variants_and_translations_are_paired() -> None:
+    entries = [
+        FaqEntry("a.en", "Hours?", "9 to 5", variants=("open when",), lang="en"),
+        FaqEntry("a.zh", "几点开门？", "九点", variants=("营业时间",), lang="zh"),
+        FaqEntry("b", "Dogs?", "Yes"),
+    ]
+    texts, pairs = pair_faq(entries, first_row=10)
+    said = [(texts[pair.left - 10], texts[pair.right - 10], pair.entry) for pair in pairs]
+    assert len(texts) == len(set(texts))
+    assert said == [
+        ("Hours?", "open when", "a"),
+        ("几点开门？", "营业时间", "a"),
+        ("Hours?", "几点开门？", "a"),
+    ]
