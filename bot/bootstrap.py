@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -340,8 +340,7 @@ def build_app(services: Services) -> FastAPI:
         version=VERSION,
         lifespan=_lifespan(services, telegram),
     )
-    names: Mapping[str, str] = services.files.rules.names
-    bot_name = names.get(services.files.rules.default_language, "Frontdesk")
+    names = services.files.rules.names
     book = services.files.templates
     app.include_router(
         web_chat.build_router(
@@ -350,7 +349,7 @@ def build_app(services: Services) -> FastAPI:
             state=services.state,
             clock=services.clock,
             secret_key=services.secret_key,
-            bot_name=bot_name,
+            bot_names=names,
             greetings={lang: book.render("greeting", lang, "", {}, 0) for lang in services.files.rules.languages},
         )
     )
@@ -363,7 +362,7 @@ def build_app(services: Services) -> FastAPI:
             desk=services.desk,
             knowledge=knowledge,
             secret_key=services.secret_key,
-            bot_name=bot_name,
+            bot_names=names,
         )
     )
     pages.mount_static(app)

@@ -97,6 +97,11 @@ def page_language(request: Request) -> str:
     return accepted_language(request.headers.get("accept-language", ""))
 
 
+def name_in(names: Mapping[str, str], lang: str) -> str:
+    """The bot's name in a page's language; in the bot's first one where it has none in that."""
+    return names.get(lang) or next(iter(names.values()), "Frontdesk")
+
+
 def accepted_language(header: str) -> str:
     """The best of `LANGUAGES` for an Accept-Language header; malformed parts of it are passed over."""
     ranked: list[tuple[float, str]] = []

@@ -201,13 +201,17 @@ def _find_prefix(name: str, folder: Path) -> str:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silences the progress bar and the note that BERT's unused pooling layer was left out."""
+    """Silences the progress bar and notes on BERT's unused pooling layer and on the prompt of an encoder."""
+    sentences = logging.getLogger("sentence_transformers")
+    level = sentences.level
+    sentences.setLevel(logging.ERROR)
     verbosity, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity(logging.ERROR)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
+        sentences.setLevel(level)
         transformers_logging.set_verbosity(verbosity)
         if bar:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

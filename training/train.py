@@ -193,7 +193,7 @@ def calibrate(
             thresholds["intent_margin"] = float(np.clip(choose_threshold(margin, right, _INTENT_RISK), 0.05, 0.3))
         if head == "emotion":
             thresholds["emotion_accept"] = float(np.clip(choose_threshold(confidence, right, _EMOTION_RISK), 0.35, 0.9))
-            thresholds["emotion_strong"] = float(np.clip(choose_threshold(confidence, right, _STRONG_RISK), 0.6, 0.97))
+            thresholds["emotion_strong"] = float(np.clip(choose_threshold(confidence, right, _STRONG_RISK), 0.8, 0.97))
     if oos_fit is not None:
         thresholds["oos_reject"] = oos_fit.reject
         quality["oos"] = {

@@ -18,7 +18,7 @@ from bot.channels.web_visitors import Visitors, is_own_page
 from bot.domain.messages import Reply
 from bot.domain.ports import Clock, ConversationLog, Intake, LiveState
 from bot.errors import InputError
-from bot.web import PageError, PageFiles, SecuredRoute, page_language
+from bot.web import PageError, PageFiles, SecuredRoute, name_in, page_language
 
 BODY_BYTES = 64 * 1024
 
@@ -52,7 +52,7 @@ def build_router(
     state: LiveState,
     clock: Clock,
     secret_key: str,
-    bot_name: str,
+    bot_names: Mapping[str, str],
     greetings: Mapping[str, Reply],
 ) -> APIRouter:
     """Builds the web chat's routes.
@@ -63,7 +63,7 @@ def build_router(
         state: live state, for the rate limit.
         clock: tells when a message came.
         secret_key: signs the visitors' cookies.
-        bot_name: shown in the header.
+        bot_names: language to the name in the header.
         greetings: the first words with their buttons, by language; `en` must be there.
 
     Returns:
@@ -86,7 +86,8 @@ def build_router(
 
     @router.get("")
     def page(request: Request) -> Response:
-        response = _render_page(page_language(request), bot_name)
+        lang = page_language(request)
+        response = _render_page(lang, name_in(bot_names, lang))
         visitors.remember(request, response)
         return response
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,13 @@ def mount_static(app: FastAPI) -> None:
 
 
 def build_router(
-    *, log: ConversationLog, state: LiveState, desk: Desk, knowledge: Knowledge, secret_key: str, bot_name: str
+    *,
+    log: ConversationLog,
+    state: LiveState,
+    desk: Desk,
+    knowledge: Knowledge,
+    secret_key: str,
+    bot_names: Mapping[str, str],
 ) -> APIRouter:
     """Builds the console's routes.
 
@@ -38,14 +45,14 @@ def build_router(
         desk: what agents do to conversations.
         knowledge: the labels and FAQ entries to choose from.
         secret_key: signs CSRF tokens.
-        bot_name: shown in the header.
+        bot_names: language to the name in the header.
 
     Returns:
         A router with everything under /console but the static files (see `mount_static`).
     """
     sessions = Sessions(log=log, state=state, clock=desk.clock, secret_key=secret_key)
     guard = Guard(sessions)
-    pages = Pages(bot_name)
+    pages = Pages(bot_names)
     router = APIRouter(
         prefix="/console", route_class=ConsoleRoute, include_in_schema=False, default_response_class=Response
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from markupsafe import Markup, escape
 
 from bot.console.texts import TEXTS
 from bot.errors import UnavailableError
-from bot.web import PageError, SecuredRoute, page_language
+from bot.web import PageError, SecuredRoute, name_in, page_language
 
 
 def percent(value: float) -> str:
@@ -53,12 +54,13 @@ _environment.filters.update(percent=percent, moment=moment)
 class Pages:
     """Renders the console's pages under the bot's name."""
 
-    def __init__(self, bot_name: str) -> None:
-        self._bot_name = bot_name
+    def __init__(self, bot_names: Mapping[str, str]) -> None:
+        self._bot_names = bot_names
 
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Renders a page or a part of one; see `render`."""
-        return render(request, template, status=status, bot_name=self._bot_name, **values)
+        bot_name = name_in(self._bot_names, page_language(request))
+        return render(request, template, status=status, bot_name=bot_name, **values)
 
     def part(self, request: Request, template: str, **values: Any) -> Response:
         """Renders a part of a page, or says that it is still as it was the last time."""

@@ -83,7 +83,7 @@ def app(log: SqlLog, clock: MovableClock) -> FastAPI:
     pages.mount_static(app)
     app.include_router(
         pages.build_router(
-            log=log, state=state, desk=desk, knowledge=knowledge, secret_key="s" * 32, bot_name="Linden Shop"
+            log=log, state=state, desk=desk, knowledge=knowledge, secret_key="s" * 32, bot_names={"en": "Linden Shop"}
         )
     )
     return app

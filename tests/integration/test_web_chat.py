@@ -94,7 +94,7 @@ def app(intake: EchoIntake, state: MemoryState) -> FastAPI:
             state=state,
             clock=FixedClock(),
             secret_key="s" * 32,
-            bot_name="<Linden> Shop",
+            bot_names={"en": "<Linden> Shop", "zh": "菩提树"},
             greetings=GREETINGS,
         )
     )
@@ -123,6 +123,7 @@ def _send(client: TestClient, text: str, id: str = "message-1", **more: str) -> 
 def test_the_page_names_the_bot_and_stays_within_its_policy(app: FastAPI) -> None:
     answer = TestClient(app).get("/chat")
     assert "<h1>&lt;Linden&gt; Shop</h1>" in answer.text
+    assert "<h1>菩提树</h1>" in TestClient(app).get("/chat?lang=zh").text
     assert answer.headers["content-security-policy"].startswith("default-src 'self';")
     assert answer.headers["x-frame-options"] == "DENY"
     assert not re.search(r"<script(?! src=\"/chat/static/)|<style|\sstyle=|\son[a-z]+=|https?://", answer.text)
