@@ -33,7 +33,7 @@ class TrainingConfig(BaseModel):
         max_tokens: longer texts are cut here.
         holdout: share of the examples kept aside for early stopping, calibration and thresholds.
         holdout_limit: the most examples that are kept aside.
-        patience: epochs without a better held-out result before training ends.
+        patience: epochs that read the held-out texts clearly worse before training ends.
         threads: CPU threads; 0 takes all cores.
     """
 

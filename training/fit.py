@@ -203,7 +203,10 @@ def fit(
     fingerprint: str = "",
     report: Callable[[Progress], None] = lambda _: None,
 ) -> float:
-    """Trains a model in place and leaves the best held-out weights in it.
+    """Trains a model in place and leaves the weights in it that read the held-out texts best.
+
+    A later epoch counts as better as long as it is not worse by more than a standard error: its weights saw more texts,
+    at a lower rate, and a few hundred held-out texts cannot tell finer differences.
 
     Args:
         reader: the model; its word embeddings stay as they are.
@@ -260,15 +263,22 @@ def fit(
             if work is not None and state.due():
                 save_checkpoint(work, fingerprint, state, trained, averaged, best, optimizer)
         score = _score_with(reader, trained, averaged, held_out, pad_id)
-        state.stale = 0 if score > state.best_score else state.stale + 1
-        if score >= state.best_score:
-            state.best_score = score
+        if score >= state.best_score - _standard_error(state.best_score, len(held_out)):
+            state.stale = 0
             best = {name: value.clone() for name, value in averaged.items()}
+        else:
+            state.stale += 1
+        state.best_score = max(state.best_score, score)
         if state.stale >= config.patience:
             break
     _load(trained, best)
     reader.eval()
     return state.best_score
+
+
+def _standard_error(score: float, texts: int) -> float:
+    """Of a share of right answers; 0 before the first score."""
+    return math.sqrt(max(score * (1.0 - score), 0.0) / max(texts, 1))
 
 
 def _frozen_layers(reader: Reader, config: TrainingConfig) -> int:

@@ -11,6 +11,7 @@ from transformers import BertConfig, BertModel
 
 from nlu.model import Reader
 from training import checkpoint
+from training import fit as fit_module
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Features, collate
 from training.fit import FaqPair, LowerLayers, Progress, fit, held_out_score, read_all
@@ -155,3 +156,18 @@ def test_heavier_examples_count_more() -> None:
     anchors = read_all(reader, said, 0).vectors
     fit(reader, said, said[:2], [], CONFIG, 0, anchors=anchors)
     assert read_all(reader, said[:1], 0).logits["intent"].argmax() == 1
+
+
+def test_the_last_weights_that_are_not_clearly_worse_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+    scores = [0.5, 0.9, 0.89, 0.5, 0.6, 0.9]
+
+    def score(_: object, __: object, averaged: dict[str, torch.Tensor], *___: object) -> float:
+        seen.append({name: value.clone() for name, value in averaged.items()})
+        return scores[len(seen) - 1]
+
+    monkeypatch.setattr(fit_module, "_score_with", score)
+    reader, best = trained(CONFIG.model_copy(update={"patience": 2}))
+    assert (best, len(seen)) == (0.9, 5)
+    kept = reader.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in seen[2].items())

@@ -10,7 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertModel
 
-from nlu.examples import Example
+from nlu.examples import Example, Span
 from nlu.pretrained import MINILM_NAME, load_pretrained
 from nlu.releases import read_manifest, verify
 from nlu.runtime import ENCODER_FOLDER, TorchUnderstander
@@ -89,6 +89,22 @@ def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp
     said = ["where is my red lamp"]
     left, right = (TorchUnderstander(tmp_path / name).embed(said) for name in ("first", "second"))
     np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+def test_a_release_may_have_entities_alone(little_bert: Path, tmp_path: Path) -> None:
+    said = [
+        Example(f"{words} {colour} {thing}", {}, (Span(len(words) + 1, len(words) + 1 + len(colour), "colour"),), "en")
+        for words in WISHES.values()
+        for colour in COLOURS
+        for thing in THINGS
+    ]
+    out = tmp_path / "release"
+    made = train_release(TrainingSet(said, test=said[:8]), config(little_bert), out, tmp_path)
+    assert (made.heads, list(made.entity_types)) == ({}, ["colour"])
+    assert made.metrics["test"]["entities"]["f1"] > 0.9
+    (reading,) = TorchUnderstander(out).understand(["send back the red shoe"])
+    assert [(entity.text, entity.type) for entity in reading.entities] == [("red", "colour")]
+    assert (dict(reading.heads), reading.oos) == ({}, 0.0)
 
 
 def test_a_parent_of_another_encoder_is_refused(little_bert: Path, tmp_path: Path) -> None:
