@@ -125,6 +125,8 @@ class Scene:
         intent = self.understanding.intent
         if intent is None or not self.in_scope or intent.label not in self.rules.intents:
             return None
+        if self.speaks_unknown_language:
+            return None
         return intent.top[0] if intent.confidence >= self.understanding.thresholds.intent_accept else None
 
     @property
@@ -139,7 +141,7 @@ class Scene:
     def emotion(self) -> str:
         """The believed emotion, empty for none; a tapped button or a picture shows none."""
         emotion = self.understanding.emotion
-        if emotion is None or self.tap or not self.text.strip():
+        if emotion is None or self.tap or not self.text.strip() or self.speaks_unknown_language:
             return ""
         return emotion.label if emotion.confidence >= self.understanding.thresholds.emotion_accept else ""
 

@@ -270,11 +270,18 @@ def _yaml_records(path: Path, text: str, problems: Problems, _: CsvColumns) -> I
 def _check_yaml_depth(text: str) -> None:
     """The C loader composes recursively and overruns its stack on deep input; its event stream does not."""
     depth = 0
-    for event in yaml.parse(text, Loader=_YAML_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_YAML_DEPTH:
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise ValueError(f"line {line} is nested too deeply")
+    try:
+        for event in yaml.parse(text, Loader=_YAML_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_YAML_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise ValueError(f"line {line} is nested too deeply")
+    except yaml.MarkedYAMLError as error:
+        # Some builds of the C loader have a limit of their own.
+        if "nesting" not in str(error.problem):
+            raise
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueError(f"line {line} is nested too deeply") from None
 
 
 def _repeated(names: list[str]) -> str | None:

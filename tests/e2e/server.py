@@ -135,7 +135,7 @@ class Server:
             os.kill(int((self.data / "redis" / "valkey.pid").read_text()), signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str = "", seconds: float = START_SECONDS) -> subprocess.CompletedProcess[str]:
         """Runs another `frontdesk` command with the same settings."""
         return subprocess.run(
             command(*arguments),
@@ -144,7 +144,7 @@ class Server:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=seconds,
             check=False,
         )
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 from tests.e2e.console import AgentDesk, add_agent
 from tests.e2e.server import Server, wait_until
 
+RETRAIN_SECONDS = 3000.0
 PERSON = {"en": "I want to talk to a human", "zh": "转人工"}
 
 # Customers call their points feathers, which no example says.
@@ -69,7 +70,7 @@ def correct_all(server: Server, desk: AgentDesk, lang: str, corrections: dict[st
 
 def retrain(server: Server, *options: str) -> tuple[int, dict[str, Any]]:
     """Exit code and report."""
-    done = server.run("retrain", "--json", *options)
+    done = server.run("retrain", "--json", *options, seconds=RETRAIN_SECONDS)
     assert done.stdout, done.stderr[-3000:]
     return done.returncode, json.loads(done.stdout)
 
