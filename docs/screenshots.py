@@ -1,21 +1,17 @@
-"""Takes the pictures of the README: `python docs/screenshots.py RELEASE`, with a release of the example shop."""
+"""Takes the pictures of the README: `python -m docs.screenshots RELEASE`, with a release of the example shop."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from tests.e2e.conftest import CHROMIUM, CHROMIUM_OPTIONS
+from tests.e2e.console import LOCALES, AgentDesk, add_agent
+from tests.e2e.server import Server
 
-from tests.e2e.conftest import CHROMIUM, CHROMIUM_OPTIONS  # noqa: E402
-from tests.e2e.console import LOCALES, AgentDesk, add_agent  # noqa: E402
-from tests.e2e.server import Server  # noqa: E402
-
-IMAGES = ROOT / "docs" / "images"
+IMAGES = Path(__file__).parent / "images"
 SIZE = {"width": 900, "height": 900}
 
 CHATS = {
@@ -58,21 +54,12 @@ def take_chat(browser: Browser, server: Server, lang: str, texts: list[str]) -> 
     page = browser.new_context(locale=LOCALES[lang], viewport={"width": 480, "height": 860}).new_page()
     page.goto(f"{server.url}/chat")
     bubbles = page.locator(".messages .bubble")
-    wait_for(page, lambda: bubbles.count() == 1)
+    bubbles.first.wait_for()
     for number, text in enumerate(texts, start=1):
         page.locator("textarea, input[type=text]").first.fill(text)
         page.keyboard.press("Enter")
-        wait_for(page, lambda seen=number: bubbles.count() >= 1 + 2 * seen)  # type: ignore[misc]
+        bubbles.nth(2 * number).wait_for()
     save(page, f"web-chat-{lang}")
-
-
-def wait_for(page: Page, true: Callable[[], bool]) -> None:
-    """Waits up to half a minute."""
-    for _ in range(300):
-        if true():
-            return
-        page.wait_for_timeout(100)
-    raise SystemExit("The page does not show what was expected.")
 
 
 def save(page: Page, name: str) -> None:
