@@ -29,7 +29,8 @@ class TrainingConfig(BaseModel):
         faq_weight: weight of the contrastive loss between an FAQ question and its variants.
         entity_weight: weight of the token head's loss.
         ema: decay of the averaged weights a step (0 keeps the last weights).
-        trained_layers: how many of the highest layers learn; the output of those below is computed once a text.
+        trained_layers: how many of the highest layers learn; the output of those below is computed once a text. With 0
+            only the heads are fitted, by logistic regression, and epochs and rates play no part.
         max_tokens: longer texts are cut here.
         holdout: share of the examples kept aside for early stopping, calibration and thresholds.
         holdout_limit: the most examples that are kept aside.

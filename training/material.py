@@ -14,7 +14,7 @@ from training.config import TrainingConfig
 from training.datasets import split_held_out
 from training.logged import FAQ, Gathered, Source, faq_group, text_key
 
-_REPEATS = 5
+_REPEATS = 10
 _HELD_OUT_SHARE = 0.1
 
 

@@ -170,11 +170,14 @@ def _best_candidate(
     """Trains until a candidate passes the gate and follows the corrections; else the last that passes, or the last."""
     chosen: _Candidate | None = None
     faq = faq_with_variants(run.inputs.faq, run.gathered)
+    spoken_of = {head for example in run.gathered.examples for head in example.labels}
     for config, parent in _attempts(run.inputs, run.store.path(current)):
         folder = drafts.enter_context(run.store.draft("retrain")) / "release"
         examples = training_examples(run.inputs.base, run.gathered, config)
         material = TrainingSet(examples, faq, run.trial.test, run.trial.queries)
-        manifest = train_release(material, config, folder, run.data_dir, parent=parent, report=report)
+        manifest = train_release(
+            material, config, folder, run.data_dir, parent=parent, relearn=spoken_of, report=report
+        )
         outcomes = measure(OpenedRelease.load(folder), run.trial)
         judgement = judge(run.before, outcomes, run.trial.truth, run.inputs.protected)
         if chosen is None or judgement.promote or not chosen.judgement.promote:

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -30,8 +30,9 @@ from training.card import write_card
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Features, LabelSets, featurise, label_array, label_sets, split_held_out
 from training.evaluate import evaluate, faq_metrics
-from training.fit import FaqPair, Progress, Readings, fit, read_all
-from training.probe import Probe
+from training.fit import FaqPair, Progress, fit
+from training.probe import fit_heads
+from training.reading import Readings, read_all
 
 _VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy", "tokenizers")
 _INTENT_RISK = 0.05
@@ -63,6 +64,7 @@ def train_release(
     data_dir: Path,
     *,
     parent: Path | None = None,
+    relearn: Collection[str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Manifest:
     """Trains a release and seals it at `out`.
@@ -73,6 +75,7 @@ def train_release(
         out: the release's folder; an older release there is replaced once the new one is whole.
         data_dir: where unpacked encoders are kept.
         parent: a release to start from instead of the pretrained encoder; it must be of the same encoder.
+        relearn: which heads are fitted where no layer learns (`trained_layers: 0`); None for all.
         report: told the progress.
 
     Returns:
@@ -94,28 +97,28 @@ def train_release(
     features = tokenise(examples)
     faq_texts, faq_pairs = pair_faq(training_set.faq, first_row=len(known))
     learnt = [features[i] for i in known] + tokenise([Example(text) for text in faq_texts])
-    probe = Probe(reader, learnt)
-    anchors = read_all(reader, learnt, pad_id, see=probe.see).vectors
     before = _faq_before(training_set, reader, tokenise, pad_id)
-    if parent is None:
-        probe.fit()
-    else:
-        _start_from(reader, parent, encoder, sets)
-
     held_features = [features[i] for i in held]
-    key = _run_key(training_set, config, encoder, parent)
-    fit(
-        reader,
-        learnt,
-        held_features,
-        faq_pairs,
-        config,
-        pad_id,
-        anchors=anchors,
-        work=out.parent / f".{out.name}.work",
-        fingerprint=key,
-        report=report,
-    )
+    if config.trained_layers == 0:
+        if parent is not None:
+            _start_from(reader, parent, encoder, sets)
+        fit_heads(reader, learnt, pad_id, adapt=parent is not None, only=relearn)
+    else:
+        anchors = fit_heads(reader, learnt, pad_id)
+        if parent is not None:
+            _start_from(reader, parent, encoder, sets)
+        fit(
+            reader,
+            learnt,
+            held_features,
+            faq_pairs,
+            config,
+            pad_id,
+            anchors=anchors,
+            work=out.parent / f".{out.name}.work",
+            fingerprint=_run_key(training_set, config, encoder, parent),
+            report=report,
+        )
     in_scope = [i for i in known if examples[i].labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
     bank = read_all(reader, [features[i] for i in in_scope], pad_id)
     readings = read_all(reader, held_features, pad_id)

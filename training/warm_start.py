@@ -13,10 +13,10 @@ _INHERITED = ("encoder", "max_tokens", "seed", "holdout", "holdout_limit")
 
 
 def warm_starts(config: TrainingConfig) -> tuple[TrainingConfig, ...]:
-    """The settings to go on from a release with, the gentlest first.
+    """The settings to go on from a release with, the gentlest and quickest first.
 
-    First only the heads learn: the vectors, and with them retrieval, stay as they are, and few other texts change
-    sides. Where that cannot learn the corrections, the whole encoder moves a little.
+    First only the heads are fitted anew: the vectors, and with them retrieval, stay as they are. Where that cannot
+    learn the corrections, the encoder moves a little.
 
     Args:
         config: the settings of a training from the start.
@@ -24,12 +24,9 @@ def warm_starts(config: TrainingConfig) -> tuple[TrainingConfig, ...]:
     Returns:
         Two settings.
     """
-    shared = {"epochs": 3, "patience": 3, "head_learning_rate": config.head_learning_rate / 2}
-    heads_only = {"trained_layers": 0, "anchor": 0.0, "faq_weight": 0.0}
-    return (
-        config.model_copy(update={**shared, **heads_only}),
-        config.model_copy(update={**shared, "learning_rate": config.learning_rate / 3}),
-    )
+    gentle = {"epochs": 3, "patience": 3, "learning_rate": config.learning_rate / 3}
+    gentle["head_learning_rate"] = config.head_learning_rate / 2
+    return config.model_copy(update={"trained_layers": 0}), config.model_copy(update=gentle)
 
 
 def config_like(config: TrainingConfig, manifest: Manifest) -> TrainingConfig:

@@ -14,7 +14,8 @@ from training import checkpoint
 from training import fit as fit_module
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Features, collate
-from training.fit import FaqPair, LowerLayers, Progress, fit, held_out_score, read_all
+from training.fit import FaqPair, Progress, fit, held_out_score
+from training.reading import LowerLayers, read_all
 
 CONFIG = TrainingConfig(
     encoder="none", epochs=6, batch_size=8, learning_rate=3e-3, head_learning_rate=2e-2, anchor=0.1, patience=6, ema=0.9

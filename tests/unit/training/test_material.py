@@ -39,7 +39,7 @@ def test_the_same_base_examples_are_held_out_with_and_without_a_log() -> None:
 def test_corrections_are_repeated_and_one_in_ten_held_out_texts_watches_them() -> None:
     gathered = learnt(*((f"stuff {letter} where", "intent", "order_status") for letter in "abcdefghij"))
     added = training_examples(BASE, gathered, CONFIG)[len(BASE) :]
-    assert sum(example.split != "valid" for example in added) == 50
+    assert sum(example.split != "valid" for example in added) == 100
     assert sum(example.split == "valid" for example in added) == 1
     assert {example.weight for example in added} == {2.0}
 

@@ -122,7 +122,7 @@ def test_a_better_candidate_is_promoted(world: World) -> None:
     assert not world.leftovers()
     config, parent, material = world.trained[0]
     assert (parent, config.encoder, config.seed) == (world.store.path(world.first), "minilm-l6-en", 7)
-    assert sum(example.text.startswith(WORDS) and example.split != "valid" for example in material.examples) == 15
+    assert sum(example.text.startswith(WORDS) and example.split != "valid" for example in material.examples) == 30
 
 
 def test_a_refused_candidate_is_kept_and_explained(world: World) -> None:
@@ -270,10 +270,10 @@ def test_preview_shows_everything_and_does_nothing(world: World) -> None:
 def test_warm_starts_are_valid_settings_and_go_from_gentle_to_firm() -> None:
     config = TrainingConfig()
     gentle, firm = (TrainingConfig.model_validate(warm.model_dump()) for warm in warm_starts(config))
-    assert (gentle.trained_layers, gentle.anchor) == (0, 0.0)
+    assert gentle.trained_layers == 0
     assert (firm.trained_layers, firm.anchor) == (config.trained_layers, config.anchor)
     assert firm.learning_rate < config.learning_rate
-    assert gentle.epochs < config.epochs
+    assert firm.epochs < config.epochs
 
 
 def test_a_successor_inherits_what_the_settings_leave_open() -> None:

@@ -81,7 +81,7 @@ def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_
 
 def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp_path: Path) -> None:
     first = train_release(TrainingSet(examples()), config(little_bert), tmp_path / "first", tmp_path)
-    gentle = config(little_bert).model_copy(update={"trained_layers": 0, "anchor": 0.0})
+    gentle = config(little_bert).model_copy(update={"trained_layers": 0})
     second = train_release(
         TrainingSet(examples()), gentle, tmp_path / "second", tmp_path, parent=tmp_path / "first"
     )  # fmt: skip
