@@ -59,9 +59,9 @@ def load_engine(folder: Path, threads: int = 0) -> Engine:
         ReleaseError: a part of it cannot be loaded.
     """
     # Torch takes seconds to import, which commands that read no messages are spared.
-    from nlu.runtime import TorchUnderstander
+    from nlu.runtime import load_understander
 
-    understander = TorchUnderstander(folder, threads)
+    understander = load_understander(folder, threads)
     try:
         index = FaqIndex.load(folder)
     except FaqError as error:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertModel
@@ -98,11 +99,13 @@ class Reader(nn.Module):
         Returns:
             The reading of each text.
         """
-        hidden = hidden.float()
-        vector = mean_pool(hidden, mask)
-        pooled = self.dropout(vector)
-        logits = {name: head(pooled) for name, head in self.heads.items()}
-        tags = self.tagger(self.dropout(hidden)) if self.tagger is not None else None
+        # Heads cost nothing, and in bf16 their large weights would drown what tells close texts apart.
+        with torch.autocast(hidden.device.type, enabled=False):
+            hidden = hidden.float()
+            vector = mean_pool(hidden, mask)
+            pooled = self.dropout(vector)
+            logits = {name: head(pooled) for name, head in self.heads.items()}
+            tags = self.tagger(self.dropout(hidden)) if self.tagger is not None else None
         return Reading(vector=vector, logits=logits, tags=tags, hidden=hidden)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Reading:
@@ -130,17 +133,3 @@ def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
     """
     weights = mask.unsqueeze(-1).to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-
-
-def tag_names(entity_types: list[str]) -> list[str]:
-    """The BIO tags of some entity types: `O`, then `B-` and `I-` of each (Ramshaw & Marcus 1995).
-
-    Args:
-        entity_types: types in the release's order.
-
-    Returns:
-        `1 + 2 * len(entity_types)` tags, or none at all without types.
-    """
-    if not entity_types:
-        return []
-    return ["O", *(f"{mark}-{name}" for name in entity_types for mark in "BI")]

@@ -1,45 +1,38 @@
-"""Reads messages with a release: one forward pass gives calibrated scores, entities, an oos score and a vector."""
+"""Reads messages with a release: one forward pass gives calibrated scores, entities, an oos score and a vector.
+
+Nothing here needs torch: releases carry an exported graph (`nlu.onnx_engine`). One without it is run in torch.
+"""
 
 from __future__ import annotations
 
 import json
-import threading
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
-from transformers import PreTrainedTokenizerFast
+from tokenizers import Encoding, Tokenizer
 
+from nlu.batching import BatchingEngine
 from nlu.calibration import softmax
-from nlu.model import Reader, tag_names
+from nlu.engine import Engine, Outputs
+from nlu.manifest import Manifest, read_manifest
 from nlu.out_of_scope import OosModel
-from nlu.pretrained import load_bert
-from nlu.releases import Manifest, read_manifest
+from nlu.tags import decode_tags, tag_names
 from nlu.text import detect_language, normalise
-from nlu.types import (
-    OUT_OF_SCOPE,
-    Distribution,
-    Entity,
-    InputError,
-    ReleaseError,
-    Score,
-    Thresholds,
-    Understanding,
-    Vector,
-)
+from nlu.types import OUT_OF_SCOPE, Distribution, Entity, ReleaseError, Score, Thresholds, Understanding, Vector
 
 HEADS_FILE = "heads.safetensors"
 CALIBRATION_FILE = "calibration.json"
 OOS_FILE = "oos.safetensors"
 ENCODER_FOLDER = "encoder"
+GRAPH_FILE = "model.onnx"
 
 _TOP = 5
 _BATCH = 32
@@ -63,16 +56,13 @@ class Calibration:
     oos: OosModel | None
 
 
-def save_reading_parts(folder: Path, reader: Reader, calibration: Calibration) -> None:
-    """Writes heads and calibration into a release folder (the encoder is saved apart).
+def save_calibration(folder: Path, calibration: Calibration) -> None:
+    """Writes a calibration into a release folder.
 
     Args:
         folder: the release under construction.
-        reader: the trained model.
         calibration: fitted on held-out data.
     """
-    heads = {n: p.detach().contiguous() for n, p in reader.state_dict().items() if not n.startswith("encoder.")}
-    save_file(heads, folder / HEADS_FILE)
     content: dict[str, Any] = {
         "temperatures": calibration.temperatures,
         "thresholds": asdict(calibration.thresholds),
@@ -84,7 +74,7 @@ def save_reading_parts(folder: Path, reader: Reader, calibration: Calibration) -
 
 
 def load_calibration(folder: Path) -> Calibration:
-    """Reads what `save_reading_parts` wrote.
+    """Reads what `save_calibration` wrote.
 
     Args:
         folder: a release.
@@ -107,50 +97,76 @@ def load_calibration(folder: Path) -> Calibration:
         ) from error
 
 
-def load_reader(folder: Path, manifest: Manifest) -> tuple[Reader, PreTrainedTokenizerFast]:
-    """Loads encoder, heads and tokenizer of a release.
+def load_engine(folder: Path, manifest: Manifest, threads: int = 0) -> Engine:
+    """Loads what runs a release: its graph, or the model in torch where it has none.
 
     Args:
         folder: a release.
         manifest: its manifest.
+        threads: CPU threads for reading; 0 for one a core.
 
     Returns:
-        The model in evaluation mode, and its tokenizer.
+        The engine.
 
     Raises:
         ReleaseError: a file is missing or does not fit the manifest.
     """
-    try:
-        encoder = load_bert(folder / ENCODER_FOLDER)
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / ENCODER_FOLDER)
-        sizes = {head: len(labels) for head, labels in manifest.heads.items()}
-        reader = Reader(encoder, sizes, len(tag_names(list(manifest.entity_types))))
-        missing, unexpected = reader.load_state_dict(load_file(folder / HEADS_FILE), strict=False)
-    except (OSError, ValueError, RuntimeError, InputError) as error:
-        raise ReleaseError(f"{folder}: the model cannot be loaded: {error}. Train or restore the release.") from error
-    if unexpected or any(not name.startswith("encoder.") for name in missing):
-        raise ReleaseError(f"{folder / HEADS_FILE}: heads do not fit the manifest. Train or restore the release.")
-    return reader.eval(), tokenizer
+    if (folder / GRAPH_FILE).exists():
+        from nlu.onnx_engine import OnnxEngine
+
+        return BatchingEngine(OnnxEngine(folder / GRAPH_FILE), lanes=threads or _cores())
+    from nlu.torch_engine import TorchEngine, load_reader
+
+    return BatchingEngine(TorchEngine(load_reader(folder, manifest)[0], threads))
 
 
-class TorchUnderstander:
-    """Reads texts with torch; implements the port `nlu.types.Understander`.
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_understander(folder: Path, threads: int = 0) -> ReleaseUnderstander:
+    """Loads a release for reading.
 
     Args:
-        folder: a verified release folder.
-        threads: CPU threads for one pass; 0 leaves torch's choice.
+        folder: a verified release.
+        threads: CPU threads for reading; 0 for one a core.
+
+    Returns:
+        The reader of messages.
+
+    Raises:
+        ReleaseError: a file is missing or damaged.
+    """
+    # NumPy's own threads keep spinning after each product, on the cores that the next pass needs.
+    threadpool_limits(1, user_api="blas")
+    manifest = read_manifest(folder)
+    path = folder / ENCODER_FOLDER / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise ReleaseError(f"{path}: cannot be used: {error}. Train or restore the release.") from error
+    return ReleaseUnderstander(manifest, tokenizer, load_engine(folder, manifest, threads), load_calibration(folder))
+
+
+class ReleaseUnderstander:
+    """Reads texts; implements the port `nlu.types.Understander`.
+
+    Args:
+        manifest: the release's manifest.
+        tokenizer: its tokenizer.
+        engine: what runs its model.
+        calibration: what makes scores of the outputs.
     """
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
-        if threads:
-            torch.set_num_threads(threads)
-        # NumPy's own threads keep spinning after each product, on the cores that torch's next pass needs.
-        threadpool_limits(1, user_api="blas")
-        self.manifest = read_manifest(folder)
-        self._reader, self._tokenizer = load_reader(folder, self.manifest)
-        self._calibration = load_calibration(folder)
-        self._tags = tag_names(list(self.manifest.entity_types))
-        self._guard = threading.Lock()
+    def __init__(self, manifest: Manifest, tokenizer: Tokenizer, engine: Engine, calibration: Calibration) -> None:
+        self.manifest = manifest
+        self.calibration = calibration
+        self.engine = engine
+        self._tokenizer = tokenizer
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(manifest.max_tokens)
+        self._tags = tag_names(list(manifest.entity_types))
 
     @property
     def release(self) -> str:
@@ -160,16 +176,16 @@ class TorchUnderstander:
     @property
     def thresholds(self) -> Thresholds:
         """The release's own thresholds."""
-        return self._calibration.thresholds
+        return self.calibration.thresholds
 
     def embed(self, texts: Sequence[str]) -> Vector:
         """Unit-length sentence vectors of any number of texts, shape `(n, width)`."""
         clean = [normalise(text) for text in texts]
         order = sorted(range(len(clean)), key=lambda i: len(clean[i]))
-        vectors = np.zeros((len(clean), int(self._reader.encoder.config.hidden_size)), dtype=np.float32)
+        vectors = np.zeros((len(clean), self.engine.width), dtype=np.float32)
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            vectors[rows] = self._forward([clean[i] for i in rows])[0]
+            vectors[rows] = self._forward([clean[i] for i in rows])[0].vectors
         return vectors
 
     def understand(
@@ -188,13 +204,13 @@ class TorchUnderstander:
         if not texts:
             return []
         clean = list(texts) if normalised else [normalise(text) for text in texts]
-        vectors, logits, spans = self._forward(clean)
-        probabilities = {
-            head: softmax(values, self._calibration.temperatures.get(head, 1.0)) for head, values in logits.items()
-        }
+        outputs, encoded = self._forward(clean)
+        vectors, spans = outputs.vectors, self._entities(clean, outputs, encoded)
+        scales = self.calibration.temperatures
+        probabilities = {head: softmax(values, scales.get(head, 1.0)) for head, values in outputs.logits.items()}
         oos = np.zeros(len(clean))
-        if self._calibration.oos is not None:
-            oos = self._calibration.oos.score(logits["intent"], vectors)
+        if self.calibration.oos is not None:
+            oos = self.calibration.oos.score(outputs.logits["intent"], vectors)
         found = []
         for i, text in enumerate(clean):
             heads = {head: self._distribution(head, values[i]) for head, values in probabilities.items()}
@@ -224,64 +240,22 @@ class TorchUnderstander:
         order = [i for i in np.argsort(-probabilities)[: _TOP + 1] if labels[i] != OUT_OF_SCOPE or len(labels) == 1]
         return Distribution(tuple(Score(labels[i], float(probabilities[i])) for i in order[:_TOP]))
 
-    def _forward(self, texts: list[str]) -> tuple[Vector, dict[str, NDArray[np.float32]], list[list[Entity]]]:
-        """One forward pass: vectors `(n, width)`, logits of each head `(n, labels)`, entities of each text."""
-        prefix = self.manifest.prefix
-        with self._guard:
-            encoded = self._tokenizer(
-                [prefix + text for text in texts],
-                truncation=True,
-                max_length=self.manifest.max_tokens,
-                padding=True,
-                return_offsets_mapping=True,
-                return_tensors="pt",
-            )
-        with torch.inference_mode():
-            reading = self._reader(encoded["input_ids"], encoded["attention_mask"].bool())
-        vectors: Vector = reading.unit_vector.numpy()
-        logits = {head: values.numpy() for head, values in reading.logits.items()}
-        spans: list[list[Entity]] = [[] for _ in texts]
-        if reading.tags is not None:
-            best = reading.tags.argmax(-1).numpy()
-            offsets = encoded["offset_mapping"].numpy()
-            spans = [
-                decode_tags(text, [self._tags[t] for t in best[i]], offsets[i].tolist(), len(prefix))
-                for i, text in enumerate(texts)
-            ]
-        return vectors, logits, spans
+    def _forward(self, texts: Sequence[str]) -> tuple[Outputs, list[Encoding]]:
+        """One forward pass, and the texts as it was given them."""
+        encoded = self._tokenizer.encode_batch([self.manifest.prefix + text for text in texts])
+        shape = (len(encoded), max(len(item.ids) for item in encoded))
+        ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        for row, item in enumerate(encoded):
+            ids[row, : len(item.ids)] = item.ids
+            mask[row, : len(item.ids)] = 1
+        return self.engine.run(ids, mask), encoded
 
-
-def decode_tags(text: str, tags: Sequence[str], offsets: Sequence[Sequence[int]], shift: int) -> list[Entity]:
-    """Turns BIO tags of tokens into entities.
-
-    Args:
-        text: the text that was tagged.
-        tags: a tag for each token; an `I-` without its `B-` starts an entity as well.
-        offsets: first and one-past-last character of each token, counted with the prefix.
-        shift: length of the prefix.
-
-    Returns:
-        Entities in order, without white space at their ends.
-    """
-    spans: list[tuple[str, int, int]] = []
-    open_type = ""
-    for tag, (start, end) in zip(tags, offsets, strict=True):
-        first, last = max(start - shift, 0), end - shift
-        if start == end or last <= 0:
-            continue
-        if tag == "O":
-            open_type = ""
-            continue
-        mark, _, name = tag.partition("-")
-        if mark == "I" and open_type == name and spans:
-            spans[-1] = (name, spans[-1][1], last)
-        else:
-            spans.append((name, first, last))
-        open_type = name
-    entities = []
-    for name, first, last in spans:
-        part = text[first:last].strip()
-        if part:
-            start = text.index(part, first)
-            entities.append(Entity(name, start, start + len(part), part, part))
-    return entities
+    def _entities(self, texts: Sequence[str], outputs: Outputs, encoded: Sequence[Encoding]) -> list[list[Entity]]:
+        if outputs.tags is None:
+            return [[] for _ in texts]
+        best = outputs.tags.argmax(-1)
+        shift = len(self.manifest.prefix)
+        return [
+            decode_tags(text, [self._tags[tag] for tag in tags[: len(item.ids)]], item.offsets, shift)
+            for text, tags, item in zip(texts, best, encoded, strict=True)
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from nlu.examples import Example
-from nlu.model import tag_names
+from nlu.tags import tag_names
 from nlu.text import normalise
 from nlu.types import InputError
 
@@ -134,7 +135,8 @@ def split_held_out(examples: Sequence[Example], share: float, limit: int, seed: 
         members = groups[key]
         rng.shuffle(members)
         owed += len(members) * share
-        take = min(int(owed), len(members) - 1)
+        # What rare labels could not give is owed, but no label pays it for all.
+        take = min(int(owed), len(members) - 1, math.ceil(len(members) * share))
         owed -= take
         held.extend(members[:take])
     chosen = set(held)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nlu.calibration import expected_calibration_error
 from nlu.examples import Example
 from nlu.out_of_scope import auroc
-from nlu.runtime import TorchUnderstander
+from nlu.runtime import ReleaseUnderstander
 from nlu.types import OUT_OF_SCOPE, Understanding
 from retrieval.index import FaqIndex
 from retrieval.metrics import ranking_metrics
@@ -63,7 +63,7 @@ class Evaluation:
 
 
 def evaluate(
-    understander: TorchUnderstander,
+    understander: ReleaseUnderstander,
     examples: Sequence[Example],
     index: FaqIndex | None = None,
     queries: Sequence[FaqQuery] = (),
@@ -111,7 +111,7 @@ def evaluate(
     )
 
 
-def read_texts(understander: TorchUnderstander, texts: Sequence[str]) -> list[Understanding]:
+def read_texts(understander: ReleaseUnderstander, texts: Sequence[str]) -> list[Understanding]:
     """Reads texts in batches of similar length.
 
     Args:
@@ -237,7 +237,7 @@ def faq_metrics(
     return ranking_metrics(scores, [entry.id for entry in index.entries], [query.relevant for query in queries])
 
 
-def speed(understander: TorchUnderstander, texts: Sequence[str]) -> dict[str, float]:
+def speed(understander: ReleaseUnderstander, texts: Sequence[str]) -> dict[str, float]:
     """Milliseconds a message, one at a time, and messages a second in batches of 32.
 
     Args:

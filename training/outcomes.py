@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nlu.examples import Example
-from nlu.runtime import TorchUnderstander
+from nlu.runtime import ReleaseUnderstander, load_understander
 from nlu.text import normalise
 from nlu.types import OUT_OF_SCOPE, Understanding, Vector
 from retrieval.index import FaqIndex
@@ -54,13 +54,13 @@ class OpenedRelease:
         index: finds FAQ entries.
     """
 
-    understander: TorchUnderstander
+    understander: ReleaseUnderstander
     index: FaqIndex
 
     @classmethod
     def load(cls, folder: Path) -> OpenedRelease:
         """Loads a verified release folder."""
-        return cls(TorchUnderstander(folder), FaqIndex.load(folder))
+        return cls(load_understander(folder), FaqIndex.load(folder))
 
     def read(self, texts: Sequence[str]) -> list[Understanding]:
         """Reads texts as they would be in serving, in batches."""

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nlu.engine import Engine
 from nlu.model import Reader, Reading
 from training.datasets import Batch, Features, collate, sorted_batches
 
@@ -87,6 +88,34 @@ def read_all(
             best = reading.tags.argmax(-1).cpu().numpy()
             for place, row in enumerate(rows):
                 tags[row] = best[place, : len(features[row].ids)]
+    return Readings(vectors, logits, tags)
+
+
+def read_with(engine: Engine, features: Sequence[Features], pad_id: int, batch_size: int = 64) -> Readings:
+    """Reads texts with what serves a release, which may round otherwise than the model in training does.
+
+    Args:
+        engine: runs the model.
+        features: the texts.
+        pad_id: the padding token.
+        batch_size: texts a batch.
+
+    Returns:
+        Vectors, logits and tags.
+    """
+    vectors = np.zeros((len(features), engine.width), dtype=np.float32)
+    logits: dict[str, NDArray[np.float32]] = {}
+    tags: list[NDArray[np.int64]] = []
+    for rows in sorted_batches([len(item.ids) for item in features], batch_size):
+        batch = collate(features, rows, (), pad_id)
+        found = engine.run(batch.ids.numpy(), batch.mask.long().numpy())
+        vectors[rows] = found.vectors
+        for name, values in found.logits.items():
+            logits.setdefault(name, np.zeros((len(features), values.shape[1]), dtype=np.float32))[rows] = values
+        if found.tags is not None:
+            tags = tags or [np.zeros(0, dtype=np.int64)] * len(features)
+            for place, row in enumerate(rows):
+                tags[row] = found.tags[place, : len(features[row].ids)].argmax(-1)
     return Readings(vectors, logits, tags)
 
 

@@ -22,7 +22,8 @@ from nlu.model import Reader
 from nlu.out_of_scope import OosFit, fit_detector
 from nlu.pretrained import PretrainedEncoder, load_pretrained, quiet_transformers
 from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
-from nlu.runtime import ENCODER_FOLDER, Calibration, TorchUnderstander, load_reader, save_reading_parts
+from nlu.runtime import ENCODER_FOLDER, Calibration, load_engine, load_understander, save_calibration
+from nlu.torch_engine import load_reader, save_heads
 from nlu.types import OUT_OF_SCOPE, ReleaseError, Thresholds
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery
@@ -30,11 +31,12 @@ from training.card import write_card
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Features, LabelSets, featurise, label_array, label_sets, split_held_out
 from training.evaluate import evaluate, faq_metrics
+from training.export import export_graph
 from training.fit import FaqPair, Progress, fit
 from training.probe import fit_heads
-from training.reading import Readings, read_all
+from training.reading import Readings, read_all, read_with
 
-_VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy", "tokenizers")
+_VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "onnxruntime", "numpy", "tokenizers")
 _INTENT_RISK = 0.05
 _EMOTION_RISK = 0.25
 _STRONG_RISK = 0.08
@@ -120,9 +122,6 @@ def train_release(
             report=report,
         )
     in_scope = [i for i in known if examples[i].labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
-    bank = read_all(reader, [features[i] for i in in_scope], pad_id)
-    readings = read_all(reader, held_features, pad_id)
-    calibration, quality = calibrate(readings, held_features, sets, bank)
     oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
 
     name = new_name(config.seed)
@@ -130,7 +129,8 @@ def train_release(
         partial = Path(partial_name) / "release"
         partial.mkdir()
         save_encoder(reader, encoder, partial / ENCODER_FOLDER, config.max_tokens)
-        save_reading_parts(partial, reader, calibration)
+        save_heads(partial, reader)
+        runtime = export_graph(reader, partial, learnt, held_features, pad_id)
         manifest = Manifest(
             name=name,
             parent=read_manifest(parent).name if parent else None,
@@ -147,12 +147,18 @@ def train_release(
             libraries={package: importlib.metadata.version(package) for package in _VERSIONS},
         )
         write_manifest(partial, manifest)
-        understander = TorchUnderstander(partial)
+        # What serves is what is calibrated, indexed and measured.
+        engine = load_engine(partial, manifest)
+        bank, readings = (read_with(engine, some, pad_id) for some in ([features[i] for i in in_scope], held_features))
+        calibration, quality = calibrate(readings, held_features, sets, bank)
+        save_calibration(partial, calibration)
+        understander = load_understander(partial)
         oos_vectors = understander.embed(oos_texts) if oos_texts else None
         index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_vectors)
         index.save(partial)
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
-        metrics: dict[str, Any] = {"test": result.to_json(), "held_out": quality, "faq_before": before}
+        metrics: dict[str, Any] = {"test": result.to_json(), "held_out": quality}
+        metrics |= {"faq_before": before, "runtime": runtime}
         write_card(partial, manifest, metrics, result, index.calibration, calibration, examples)
         manifest = write_manifest(partial, manifest.with_metrics(metrics))
         seal(partial, out)

@@ -71,11 +71,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a release on labelled data that it has not seen."""
-    from nlu.runtime import TorchUnderstander
+    from nlu.runtime import load_understander
     from training.evaluate import evaluate as measure
 
     settings = read_settings()
-    understander = TorchUnderstander(release_folder(settings, release))
+    understander = load_understander(release_folder(settings, release))
     test = read_examples(*data_files(examples), keep_duplicates=True)
     queries = read_queries(faq_queries) if faq_queries else ()
     index = None
@@ -99,9 +99,9 @@ def batch(
     out: Annotated[Path, typer.Option("--out", help="The file to write: each line with its understanding added.")],
 ) -> None:
     """Understand every line of a file."""
-    from nlu.runtime import TorchUnderstander
+    from nlu.runtime import load_understander
 
-    understander = TorchUnderstander(release_folder(read_settings(), release))
+    understander = load_understander(release_folder(read_settings(), release))
     lines = _text_lines(source)
     partial = out.with_name(f".{out.name}.partial")
     try:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nlu.examples import Example
-from nlu.runtime import TorchUnderstander
+from nlu.runtime import ReleaseUnderstander
 from nlu.types import Distribution, Score, Thresholds, Understanding, Vector
 from retrieval.calibration import HitCalibration
 from retrieval.index import FaqIndex
@@ -52,7 +52,7 @@ def embed(texts: list[str]) -> Vector:
 
 CALIBRATION = HitCalibration(-5.0, 10.0, 0.0, HitThresholds(accept=0.7, suggest=0.3))
 RELEASE = OpenedRelease(
-    cast("TorchUnderstander", Scripted()), FaqIndex.build(ENTRIES, embed, calibration=CALIBRATION, answer_weight=0.0)
+    cast("ReleaseUnderstander", Scripted()), FaqIndex.build(ENTRIES, embed, calibration=CALIBRATION, answer_weight=0.0)
 )
 
 

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel
 from nlu.examples import Example, Span
 from nlu.pretrained import MINILM_NAME, load_pretrained
 from nlu.releases import read_manifest, verify
-from nlu.runtime import ENCODER_FOLDER, TorchUnderstander
+from nlu.runtime import ENCODER_FOLDER, load_understander
 from nlu.types import ReleaseError
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery
@@ -72,11 +72,11 @@ def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_
     assert "| figure | pretrained encoder | this release |" in (out / "card.md").read_text("utf-8")
     assert [entry.id for entry in FaqIndex.load(out).entries] == [entry.id for entry in FAQ]
 
-    understander = TorchUnderstander(out)
+    understander = load_understander(out)
     said = ["where is my red lamp", "send back the black bag"]
     assert [reading.heads["intent"].label for reading in understander.understand(said)] == [*list(WISHES)[:2]]
     vectors = SentenceTransformer(str(out / ENCODER_FOLDER), device="cpu").encode(said)
-    np.testing.assert_allclose(vectors, understander.embed(said), atol=1e-5)
+    assert (vectors * understander.embed(said)).sum(1).min() > 0.99
 
 
 def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp
     )  # fmt: skip
     assert (first.parent, second.parent) == (None, first.name)
     said = ["where is my red lamp"]
-    left, right = (TorchUnderstander(tmp_path / name).embed(said) for name in ("first", "second"))
+    left, right = (load_understander(tmp_path / name).embed(said) for name in ("first", "second"))
     np.testing.assert_allclose(left, right, atol=1e-5)
 
 
@@ -102,7 +102,7 @@ def test_a_release_may_have_entities_alone(little_bert: Path, tmp_path: Path) ->
     made = train_release(TrainingSet(said, test=said[:8]), config(little_bert), out, tmp_path)
     assert (made.heads, list(made.entity_types)) == ({}, ["colour"])
     assert made.metrics["test"]["entities"]["f1"] > 0.9
-    (reading,) = TorchUnderstander(out).understand(["send back the red shoe"])
+    (reading,) = load_understander(out).understand(["send back the red shoe"])
     assert [(entity.text, entity.type) for entity in reading.entities] == [("red", "colour")]
     assert (dict(reading.heads), reading.oos) == ({}, 0.0)
 

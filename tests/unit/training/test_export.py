@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nlu.onnx_engine import OnnxEngine
+from nlu.runtime import GRAPH_FILE
+from nlu.torch_engine import TorchEngine
+from nlu.types import InputError, ReleaseError
+from tests.unit.training.test_fit import small_reader, texts
+from training import export
+from training.export import FULL, QUANTISED, export_graph, input_ranges
+from training.graph import build_graph
+from training.probe import fit_heads
+from training.reading import read_with
+
+
+def test_the_full_graph_computes_what_the_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, said = small_reader({"intent": 3, "emotion": 2}, 2), texts(80)
+    monkeypatch.setattr(export, "_LEAST_COSINE", 1.1)
+    found = export_graph(reader, tmp_path, said, said, 0)
+    assert found["chosen"] == FULL
+    left, right = (read_with(engine, said, 0) for engine in (TorchEngine(reader), OnnxEngine(tmp_path / GRAPH_FILE)))
+    np.testing.assert_allclose(left.vectors, right.vectors, atol=1e-5)
+    assert left.logits.keys() == right.logits.keys()
+    for head, values in left.logits.items():
+        np.testing.assert_allclose(values, right.logits[head], atol=1e-4)
+    assert all((one == other).all() for one, other in zip(left.tags, right.tags, strict=True))
+
+
+def test_eight_bits_are_faithful_and_what_was_measured_is_told(tmp_path: Path) -> None:
+    reader, said = small_reader({"intent": 3, "emotion": 2}, 2), texts(300)
+    fit_heads(reader, said, 0)
+    found = export_graph(reader, tmp_path, said, texts(100, seed=1), 0)
+    assert found["chosen"] in {FULL, QUANTISED}
+    assert found[FULL]["cosine"] == pytest.approx(1, abs=1e-4)
+    assert found[QUANTISED]["cosine"] > 0.99
+    assert found[FULL]["agreement"] == {"emotion": 1.0, "intent": 1.0}
+    assert max(map(abs, found[FULL]["lost"].values())) == 0
+
+
+def test_the_inputs_of_every_product_are_measured_and_the_model_stays() -> None:
+    reader, said = small_reader({"intent": 3}, 2), texts(40)
+    before = {name: value.clone() for name, value in reader.state_dict().items()}
+    ranges = input_ranges(reader, said, 0)
+    parts = ("attention", "attention.output", "inner", "outer")
+    assert sorted(ranges) == sorted(f"layer.{number}.{part}" for number in range(2) for part in parts)
+    assert [len(ranges[f"layer.0.{part}"]) for part in parts] == [32, 32, 32, 64]
+    assert all((seen > 0).all() for seen in ranges.values())
+    assert all((reader.state_dict()[name] == value).all() for name, value in before.items())
+
+
+def test_outliers_of_a_channel_are_smoothed_away() -> None:
+    reader, said = small_reader({"intent": 3}, 2), texts(60)
+    with torch.no_grad():
+        for layer in reader.encoder.encoder.layer:
+            layer.intermediate.dense.weight[3] *= 300.0
+            layer.output.dense.weight *= 20.0
+            layer.output.dense.weight[:, 3] /= 6000.0
+    exact = read_with(TorchEngine(reader), said, 0).vectors
+    ranges = input_ranges(reader, said, 0)
+    loss = {}
+    for name, seen in (("plain", None), ("smooth", ranges)):
+        engine = OnnxEngine(build_graph(reader, quantised=True, ranges=seen))
+        loss[name] = float(np.square(exact - read_with(engine, said, 0).vectors).sum(1).mean())
+    assert loss["smooth"] < 0.01 * loss["plain"]
+
+
+def test_an_encoder_that_cannot_be_served_is_named() -> None:
+    reader = small_reader({"intent": 3})
+    reader.encoder.config.hidden_act = "silu"
+    with pytest.raises(InputError, match="'silu'"):
+        build_graph(reader)
+
+
+def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no graph")
+    with pytest.raises(ReleaseError, match=r"model\.onnx: cannot be run"):
+        OnnxEngine(path)
