@@ -9,8 +9,9 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -32,6 +33,8 @@ class Name(StrEnum):
     BANKING77 = "banking77"
     SHOP = "shop"
     PIPELINE = "pipeline"
+    READING = "reading"
+    SETS = "sets"
 
 
 @app.command()
@@ -43,8 +46,11 @@ def main(
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Keep trained releases in this folder and take those it has.")
     ] = None,
+    sets: Annotated[
+        str, typer.Option("--sets", help="Folders of public data sets, separated by commas (sets); all by default.")
+    ] = "",
     release: Annotated[
-        Path | None, typer.Option("--release", help="Take this trained release of the shop (shop, pipeline).")
+        Path | None, typer.Option("--release", help="Take this trained release of the shop (shop, pipeline, reading).")
     ] = None,
 ) -> None:
     """Measure accuracy, speed and memory; a missed figure says so, and is no failure."""
@@ -61,7 +67,7 @@ def main(
     machine = read_machine()
     with work_folder(keep) as work:
         setup = Setup(data.resolve(), work, numbers, release.resolve() if release else None)
-        outcomes, failures = measure_all(chosen, setup)
+        outcomes, failures = measure_all(chosen, setup, tuple(filter(None, sets.split(","))))
     if outcomes:
         sys.stdout.write(report.markdown(machine, outcomes, numbers) + "\n")
     if json_file is not None:
@@ -75,19 +81,26 @@ def main(
         raise typer.Exit(1)
 
 
-def measure_all(names: list[Name], setup: Setup) -> tuple[dict[str, Outcome], int]:
+def measure_all(names: list[Name], setup: Setup, sets: tuple[str, ...] = ()) -> tuple[dict[str, Outcome], int]:
     """Runs benchmarks; one that fails is told and does not cost the others' figures.
 
     Args:
         names: which, in order.
         setup: what they work with.
+        sets: folders of the public data sets to take; all by default.
 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import pipeline, shop
+    from bench import pipeline, public_sets, reading, shop
 
-    measures = {Name.BANKING77: banking77.measure, Name.SHOP: shop.measure, Name.PIPELINE: pipeline.measure}
+    measures: dict[Name, Callable[[Setup], Outcome]] = {
+        Name.BANKING77: banking77.measure,
+        Name.SHOP: shop.measure,
+        Name.PIPELINE: pipeline.measure,
+        Name.READING: reading.measure,
+        Name.SETS: partial(public_sets.measure, chosen=sets),
+    }
     outcomes: dict[str, Outcome] = {}
     for name in names:
         try:

@@ -17,10 +17,12 @@ from bench.commands import SHOP, BenchmarkError, environment, run, shown
 from bench.figures import Figure, Goal, Latency, Outcome, latency
 from bench.machine import Machine, parse_cpuinfo, parse_kilobytes, read_machine, resident_bytes
 from bench.messages import mixed_messages, read_texts
+from bench.public_sets import PublicSet, files_of
 from bench.releases import Setup, train, train_shop
 from bench.report import document, markdown
 from bench.shop import split_by_language
 from bot.errors import InputError
+from nlu.examples import read_examples
 
 MACHINE = Machine("Fast 9000", 2, ("avx2",), 25.3, "Debian 12", "3.12.1", "2.13.0", 2, 0.5)
 
@@ -183,6 +185,36 @@ def test_tfidf_baseline_learns(tmp_path: Path) -> None:
     test.append({"text": "card", "intent": "refund"})
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, test)), "utf-8")
     assert tfidf_baseline(tmp_path / "train.jsonl", tmp_path / "test.jsonl").accuracy == pytest.approx(0.8)
+
+
+def write_lines(path: Path, lines: list[dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+
+def test_a_label_that_training_must_not_see_is_left_out_and_the_valid_file_is_held_out(tmp_path: Path) -> None:
+    for name in ("train", "valid", "test"):
+        lines = [{"text": f"{name} {i}", "intent": intent} for i, intent in enumerate(("pay", "oos", "move"))]
+        write_lines(tmp_path / "set" / f"{name}.jsonl", lines)
+    public = PublicSet("a set", "set", "e", {}, valid="valid.jsonl", without="oos")
+    known, unseen = files_of(tmp_path, public, tmp_path / "work")
+    examples = read_examples(*known)
+    assert [(e.text, e.split) for e in examples] == [
+        ("train 0", ""),
+        ("train 2", ""),
+        ("valid 0", "valid"),
+        ("valid 2", "valid"),
+    ]
+    assert unseen == tmp_path / "set" / "test.jsonl"
+
+
+def test_a_set_without_a_split_is_cut_by_time_and_no_test_text_is_learnt(tmp_path: Path) -> None:
+    lines = [{"text": f"t{9 - i}", "sentiment": "good", "created": f"2/{10 - i}/2015 1{i}:00"} for i in range(9)]
+    lines.append({"text": "t9", "sentiment": "good", "created": "2/1/2015 9:00"})
+    write_lines(tmp_path / "set" / "all.jsonl", lines)
+    (known,), unseen = files_of(tmp_path, PublicSet("a set", "set", "e", {}, test=None), tmp_path / "work")
+    assert [e.text for e in read_examples(known)] == [f"t{i}" for i in range(1, 8)]
+    assert [e.text for e in read_examples(unseen)] == ["t8", "t9"]
 
 
 def test_commands_are_shown_without_this_machines_paths() -> None:
