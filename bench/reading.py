@@ -27,7 +27,7 @@ _MB = 1e6
 _START = """
 import sys, time, pathlib
 began = time.perf_counter()
-from bot.bootstrap import load_engine
+from bot.live_engine import load_engine
 engine = load_engine(pathlib.Path(sys.argv[1]))
 engine.understander.understand(["Where is my order?"])
 ready = time.perf_counter() - began

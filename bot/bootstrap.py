@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 from fastapi import FastAPI, Header, Request, Response
@@ -23,18 +21,17 @@ from bot.channels import web_chat
 from bot.channels.telegram import TelegramChannel
 from bot.console import pages
 from bot.domain.messages import IncomingMessage, Reply
-from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
+from bot.errors import FrontdeskError, UnavailableError
 from bot.handover import Desk
 from bot.intake import MessageIntake
-from bot.pipeline import Engine, Pipeline
+from bot.live_engine import LiveEngine
+from bot.pipeline import Pipeline
 from bot.settings import Settings, kept_key
 from nlu.releases import ReleaseStore
-from retrieval.index import FaqIndex
 
 log_line = structlog.get_logger(__name__)
 
 VERSION = importlib.metadata.version("frontdesk")
-_WATCH_SECONDS = 1.0
 
 
 class SystemClock:
@@ -43,104 +40,6 @@ class SystemClock:
     def now(self) -> datetime:
         """The present moment in UTC."""
         return datetime.now(UTC)
-
-
-def load_engine(folder: Path, threads: int = 0) -> Engine:
-    """Loads a release for answering.
-
-    Args:
-        folder: a verified release.
-        threads: CPU threads; 0 for torch's choice.
-
-    Returns:
-        The engine, warmed up.
-
-    Raises:
-        ReleaseError: a part of it cannot be loaded.
-    """
-    # Torch takes seconds to import, which commands that read no messages are spared.
-    from nlu.runtime import load_understander
-
-    understander = load_understander(folder, threads)
-    try:
-        index = FaqIndex.load(folder)
-    except FaqError as error:
-        raise ReleaseError(
-            f"{folder}: the FAQ index cannot be loaded: {error}. Train or restore the release."
-        ) from error
-    for text in ("hello", "你好，我的订单到哪里了？", "Where is my order? " * 8):
-        understander.understand([text])
-    entries = {entry.id: entry for entry in index.entries}
-    return Engine(understander, index, entries, understander.manifest.heads)
-
-
-class LiveEngine:
-    """The engine in force; follows `current` of the release store, so that a promotion needs no restart.
-
-    Args:
-        store: the release store.
-        threads: CPU threads for reading.
-    """
-
-    def __init__(self, store: ReleaseStore, threads: int = 0) -> None:
-        self._store = store
-        self._threads = threads
-        self._engine: Engine | None = None
-        self._seen: str | None = None
-        self._stop = threading.Event()
-        self._watch = threading.Thread(target=self._follow, name="release-watch", daemon=True)
-
-    def __call__(self) -> Engine:
-        """The engine in force.
-
-        Returns:
-            The engine.
-
-        Raises:
-            UnavailableError: no release can be loaded.
-        """
-        if self._engine is None:
-            raise UnavailableError(
-                "No release is ready. Train one with `make run` or `frontdesk train`, then promote it."
-            )
-        return self._engine
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is an engine."""
-        return self._engine is not None
-
-    def start(self) -> None:
-        """Loads the current release, then follows changes."""
-        self.refresh()
-        self._watch.start()
-
-    def stop(self) -> None:
-        """Ends following."""
-        self._stop.set()
-        if self._watch.is_alive():
-            self._watch.join(timeout=5)
-
-    def refresh(self) -> None:
-        """Swaps to the current release if it is another; a bad one is refused and the one in force stays."""
-        wanted = self._store.current()
-        if wanted == self._seen and self._engine is not None:
-            return
-        try:
-            name, warning = self._store.open_current()
-            if self._engine is None or name != self._engine.understander.release:
-                self._engine = load_engine(self._store.path(name), self._threads)
-                log_line.info("release_in_force", release=name)
-            if warning and wanted != self._seen:
-                log_line.warning("release_refused", release=wanted, reason=warning)
-        except FrontdeskError as error:
-            if wanted != self._seen:
-                log_line.warning("release_refused", release=wanted, reason=str(error))
-        self._seen = wanted
-
-    def _follow(self) -> None:
-        while not self._stop.wait(_WATCH_SECONDS):
-            self.refresh()
 
 
 @dataclass(frozen=True, slots=True)

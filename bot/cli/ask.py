@@ -12,11 +12,12 @@ import typer
 
 from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import open_log
-from bot.bootstrap import SystemClock, load_engine, open_services
+from bot.bootstrap import SystemClock, open_services
 from bot.bot_files import load_bot_files
 from bot.cli.learn import AsJson, release_folder
 from bot.cli.output import print_json, print_line
 from bot.domain.messages import IncomingMessage
+from bot.live_engine import load_engine
 from bot.pipeline import Pipeline
 from bot.settings import Settings, read_settings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.bootstrap import LiveEngine
+from bot.live_engine import LiveEngine
 from nlu.examples import read_examples
 from nlu.manifest import read_manifest
 from nlu.releases import ReleaseStore
@@ -26,8 +26,8 @@ MOST_LOST = 0.01
 
 def test_serving_imports_no_torch(shop_release: Path) -> None:
     program = (
-        "import sys, pathlib, bot.cli, bot.bootstrap\n"
-        "engine = bot.bootstrap.load_engine(pathlib.Path(sys.argv[1]))\n"
+        "import sys, pathlib, bot.cli, bot.live_engine\n"
+        "engine = bot.live_engine.load_engine(pathlib.Path(sys.argv[1]))\n"
         "print(engine.understander.understand(['Where is my order?'])[0].heads['intent'].label)\n"
         "print(sorted({'torch', 'transformers', 'sentence_transformers', 'onnx'} & set(sys.modules)))\n"
     )
