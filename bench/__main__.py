@@ -35,6 +35,7 @@ class Name(StrEnum):
     PIPELINE = "pipeline"
     READING = "reading"
     SETS = "sets"
+    RECIPE = "recipe"
 
 
 @app.command()
@@ -46,8 +47,9 @@ def main(
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Keep trained releases in this folder and take those it has.")
     ] = None,
-    sets: Annotated[
-        str, typer.Option("--sets", help="Folders of public data sets, separated by commas (sets); all by default.")
+    only: Annotated[
+        str,
+        typer.Option("--only", help="Folders of public data sets (sets), names of changes (recipe), with commas."),
     ] = "",
     release: Annotated[
         Path | None, typer.Option("--release", help="Take this trained release of the shop (shop, pipeline, reading).")
@@ -67,7 +69,7 @@ def main(
     machine = read_machine()
     with work_folder(keep) as work:
         setup = Setup(data.resolve(), work, numbers, release.resolve() if release else None)
-        outcomes, failures = measure_all(chosen, setup, tuple(filter(None, sets.split(","))))
+        outcomes, failures = measure_all(chosen, setup, tuple(filter(None, only.split(","))))
     if outcomes:
         sys.stdout.write(report.markdown(machine, outcomes, numbers) + "\n")
     if json_file is not None:
@@ -81,25 +83,26 @@ def main(
         raise typer.Exit(1)
 
 
-def measure_all(names: list[Name], setup: Setup, sets: tuple[str, ...] = ()) -> tuple[dict[str, Outcome], int]:
+def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> tuple[dict[str, Outcome], int]:
     """Runs benchmarks; one that fails is told and does not cost the others' figures.
 
     Args:
         names: which, in order.
         setup: what they work with.
-        sets: folders of the public data sets to take; all by default.
+        only: what to take of `sets` and `recipe`; all by default.
 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import pipeline, public_sets, reading, shop
+    from bench import pipeline, public_sets, reading, recipe, shop
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
         Name.BANKING77: banking77.measure,
         Name.SHOP: shop.measure,
         Name.PIPELINE: pipeline.measure,
         Name.READING: reading.measure,
-        Name.SETS: partial(public_sets.measure, chosen=sets),
+        Name.SETS: partial(public_sets.measure, chosen=only),
+        Name.RECIPE: partial(recipe.measure, chosen=only),
     }
     outcomes: dict[str, Outcome] = {}
     for name in names:

@@ -200,8 +200,10 @@ def files_of(data: Path, public: PublicSet, work: Path) -> tuple[list[Path], Pat
     work.mkdir(parents=True, exist_ok=True)
     made = []
     for file, extra in ((public.train, {}), *([(public.valid, {"split": "valid"})] if public.valid else [])):
-        lines = _read(folder / file)
-        _write(work / file, [line | extra for line in lines if not public.without or line["intent"] != public.without])
+        lines = read_lines(folder / file)
+        write_lines(
+            work / file, [line | extra for line in lines if not public.without or line["intent"] != public.without]
+        )
         made.append(work / file)
     return made, folder / public.test
 
@@ -209,7 +211,7 @@ def files_of(data: Path, public: PublicSet, work: Path) -> tuple[list[Path], Pat
 def _cut(path: Path, work: Path) -> tuple[list[Path], Path]:
     """The first four fifths and the last, by time where the texts have one, else every fifth text."""
     work.mkdir(parents=True, exist_ok=True)
-    lines = _read(path)
+    lines = read_lines(path)
     if "created" in lines[0]:
         lines.sort(key=lambda line: datetime.strptime(line["created"], "%m/%d/%Y %H:%M"))  # noqa: DTZ007
         border = len(lines) - len(lines) // _PARTS
@@ -218,16 +220,18 @@ def _cut(path: Path, work: Path) -> tuple[list[Path], Path]:
         unseen = lines[::_PARTS]
         known = [line for place, line in enumerate(lines) if place % _PARTS]
     said = {line["text"] for line in unseen}
-    _write(work / "train.jsonl", [line for line in known if line["text"] not in said])
-    _write(work / "test.jsonl", unseen)
+    write_lines(work / "train.jsonl", [line for line in known if line["text"] not in said])
+    write_lines(work / "test.jsonl", unseen)
     return [work / "train.jsonl"], work / "test.jsonl"
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON lines file."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
-def _write(path: Path, lines: list[dict[str, Any]]) -> None:
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Writes objects as a JSON lines file."""
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
 
 

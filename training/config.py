@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nlu.types import InputError
+from training.adapters import Method
 
 
 class TrainingConfig(BaseModel):
@@ -28,9 +29,16 @@ class TrainingConfig(BaseModel):
         anchor: weight of `1 - cos(vector, pretrained encoder's vector)`, which keeps the vector fit for retrieval.
         faq_weight: weight of the contrastive loss between an FAQ question and its variants.
         entity_weight: weight of the token head's loss.
+        contrastive: weight of a loss that draws texts of one label together.
+        rdrop: weight of how much two passes over a text may differ through dropout; takes twice the time.
+        adversarial: how far states are moved against the heads, as a share of their length; takes twice the time.
+        distil: share of the heads' loss that comes from teachers, where there are any.
         ema: decay of the averaged weights a step (0 keeps the last weights).
         trained_layers: how many of the highest layers learn; the output of those below is computed once a text. With 0
             only the heads are fitted, by logistic regression, and epochs and rates play no part.
+        method: what learns in these layers: all weights (`full`), or adapters merged at the end (`lora`, `ia3`).
+        layers: how many of the encoder's layers stay, evenly spread; 0 keeps all.
+        teachers: release folders whose view of the examples is learnt as well.
         max_tokens: longer texts are cut here.
         holdout: share of the examples kept aside for early stopping, calibration and thresholds.
         holdout_limit: the most examples that are kept aside.
@@ -54,8 +62,15 @@ class TrainingConfig(BaseModel):
     anchor: float = Field(3.0, ge=0)
     faq_weight: float = Field(0.3, ge=0)
     entity_weight: float = Field(0.5, ge=0)
+    contrastive: float = Field(0.0, ge=0)
+    rdrop: float = Field(0.0, ge=0)
+    adversarial: float = Field(0.0, ge=0, lt=1)
+    distil: float = Field(0.7, ge=0, le=1)
     ema: float = Field(0.99, ge=0, lt=1)
     trained_layers: int = Field(9, ge=0, le=48)
+    method: Method = "full"
+    layers: int = Field(0, ge=0, le=48)
+    teachers: tuple[Path, ...] = ()
     max_tokens: int = Field(128, ge=8, le=512)
     holdout: float = Field(0.1, gt=0, lt=0.5)
     holdout_limit: int = Field(600, ge=20)

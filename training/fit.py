@@ -1,6 +1,6 @@
 """The training loop: one encoder, all heads, the vector kept near the pretrained encoder's.
 
-Reads from top to bottom: `fit` runs epochs, `_loss` is the joint loss. The anchor term keeps the sentence vector fit
+`fit` runs epochs; the joint loss is `training.losses.Objective`. The anchor term keeps the sentence vector fit
 for retrieval while the heads learn; the FAQ term pulls a question and its variants together (InfoNCE with in-batch
 negatives, as sentence-transformers' MultipleNegativesRankingLoss).
 """
@@ -8,7 +8,7 @@ negatives, as sentence-transformers' MultipleNegativesRankingLoss).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from nlu.model import Reader, Reading
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Batch, Features, bucketed_batches, collate, label_array
+from training.losses import Objective, divergence, shifted
 from training.reading import LowerLayers, Readings, autocast, read_all
 
 _PAIRS_EVERY = 4
@@ -72,6 +72,7 @@ def fit(
     pad_id: int,
     *,
     anchors: NDArray[np.float32],
+    teaching: Mapping[str, Tensor] | None = None,
     work: Path | None = None,
     fingerprint: str = "",
     report: Callable[[Progress], None] = lambda _: None,
@@ -88,7 +89,8 @@ def fit(
         faq_pairs: two ways to ask the same, as rows of `features`.
         config: the settings.
         pad_id: the padding token.
-        anchors: the pretrained encoder's unit vectors of `features`, shape `(n, width)`.
+        anchors: unit vectors that those of `features` are held near, shape `(n, width)`.
+        teaching: for each head log-probabilities that teachers give `features`, shape `(n, labels)`.
         work: a folder for checkpoints, or None for none; a run that was interrupted goes on from there.
         fingerprint: what a checkpoint must have been made with to be gone on from.
         report: told the progress after each step.
@@ -102,8 +104,8 @@ def fit(
     lengths = [len(features[row].ids) for row in labelled]
     per_epoch = math.ceil(len(labelled) / config.batch_size)
     steps = per_epoch * config.epochs
-    lower = LowerLayers(reader, features, _frozen_layers(reader, config), pad_id)
-    anchor_tensor = torch.from_numpy(anchors)
+    lower = LowerLayers(reader, features, frozen_layers(reader, config), pad_id)
+    objective = Objective(config, torch.from_numpy(anchors), teaching or {})
     pairs = _PairSampler(faq_pairs, config)
     averaged = {name: parameter.detach().clone() for name, parameter in trained.items()}
     best = {name: value.clone() for name, value in averaged.items()}
@@ -118,15 +120,21 @@ def fit(
             reader.train()
             _set_rates(optimizer, state.step, steps, config)
             batch = collate(features, [labelled[i] for i in batches[place]], list(reader.heads), pad_id)
-            reading = _read(reader, lower, batch)
-            loss = _loss(reading, batch, config) + _anchor_loss(reading, anchor_tensor[batch.rows], config)
+            hidden = lower(reader, batch).requires_grad_(config.adversarial > 0)
+            reading = _read(reader, hidden, batch, lower.depth)
+            loss = objective(reading, batch)
+            if config.rdrop:
+                again = _read(reader, hidden, batch, lower.depth)
+                loss = 0.5 * (loss + objective(again, batch)) + config.rdrop * divergence(reading, again)
             if config.faq_weight and faq_pairs and state.step % _PAIRS_EVERY == 0:
-                batch = collate(features, pairs.draw(state.step), (), pad_id)
-                reading = _read(reader, lower, batch)
-                loss = loss + config.faq_weight * pairs.loss(reading.vector)
-                loss = loss + _anchor_loss(reading, anchor_tensor[batch.rows], config)
+                paired = collate(features, pairs.draw(state.step), (), pad_id)
+                reading = _read(reader, lower(reader, paired), paired, lower.depth)
+                loss = loss + config.faq_weight * pairs.loss(reading.vector) + objective.anchor(reading, paired)
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
+            if config.adversarial:
+                moved = _read(reader, shifted(hidden, config.adversarial), batch, lower.depth)
+                torch.autograd.backward(objective(moved, batch))
             nn.utils.clip_grad_norm_(trained.values(), 1.0)
             optimizer.step()
             state.step += 1
@@ -154,14 +162,15 @@ def _standard_error(score: float, texts: int) -> float:
     return math.sqrt(max(score * (1.0 - score), 0.0) / max(texts, 1))
 
 
-def _frozen_layers(reader: Reader, config: TrainingConfig) -> int:
+def frozen_layers(reader: Reader, config: TrainingConfig) -> int:
+    """How many of the lowest layers stay as they are."""
     return max(0, len(reader.encoder.encoder.layer) - config.trained_layers)
 
 
 def _trained_parameters(reader: Reader, config: TrainingConfig) -> dict[str, nn.Parameter]:
     """Freezes embeddings and the lowest layers; returns what is left to train, by name."""
     reader.encoder.embeddings.requires_grad_(False)
-    for layer in reader.encoder.encoder.layer[: _frozen_layers(reader, config)]:
+    for layer in reader.encoder.encoder.layer[: frozen_layers(reader, config)]:
         layer.requires_grad_(False)
     return {name: parameter for name, parameter in reader.named_parameters() if parameter.requires_grad}
 
@@ -184,33 +193,11 @@ def _set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, config: 
         group["lr"] = group["peak"] * factor
 
 
-def _read(reader: Reader, lower: LowerLayers, batch: Batch) -> Reading:
-    """A forward pass through the layers that learn."""
-    with autocast(batch.ids.device):
-        hidden = reader.run_layers(lower(reader, batch), batch.mask, lower.depth)
+def _read(reader: Reader, hidden: Tensor, batch: Batch, depth: int) -> Reading:
+    """A forward pass through the layers that learn, from the states before the first of them."""
+    with autocast(hidden.device):
+        hidden = reader.run_layers(hidden, batch.mask, depth)
     return reader.read(hidden, batch.mask)
-
-
-def _anchor_loss(reading: Reading, anchors: Tensor, config: TrainingConfig) -> Tensor:
-    """How far the vectors have left the pretrained encoder's."""
-    return config.anchor * (1.0 - (reading.unit_vector * anchors).sum(-1)).mean()
-
-
-def _loss(reading: Reading, batch: Batch, config: TrainingConfig) -> Tensor:
-    """The joint loss of all heads for a batch; a missing label adds nothing."""
-    total = torch.zeros(())
-    for head, logits in reading.logits.items():
-        labels = batch.labels[head]
-        known = labels != NO_LABEL
-        if known.any():
-            losses = functional.cross_entropy(
-                logits[known], labels[known], label_smoothing=config.label_smoothing, reduction="none"
-            )
-            total = total + (losses * batch.weights[known]).sum() / len(labels)
-    if reading.tags is not None and (batch.tags != NO_LABEL).any():
-        tag_loss = functional.cross_entropy(reading.tags.flatten(0, 1), batch.tags.flatten(), ignore_index=NO_LABEL)
-        total = total + config.entity_weight * tag_loss
-    return total
 
 
 class _PairSampler:

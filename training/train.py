@@ -27,14 +27,16 @@ from nlu.torch_engine import load_reader, save_heads
 from nlu.types import OUT_OF_SCOPE, ReleaseError, Thresholds
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery
+from training.adapters import adapters
 from training.card import write_card
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Features, LabelSets, featurise, label_array, label_sets, split_held_out
 from training.evaluate import evaluate, faq_metrics
 from training.export import export_graph
-from training.fit import FaqPair, Progress, fit
+from training.fit import FaqPair, Progress, fit, frozen_layers
 from training.probe import fit_heads
 from training.reading import Readings, read_all, read_with
+from training.teachers import ask_teachers, keep_layers
 
 _VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "onnxruntime", "numpy", "tokenizers")
 _INTENT_RISK = 0.05
@@ -98,29 +100,38 @@ def train_release(
     reader = Reader(encoder.model, {h: len(labels) for h, labels in sets.heads.items()}, len(sets.tags), config.dropout)
     features = tokenise(examples)
     faq_texts, faq_pairs = pair_faq(training_set.faq, first_row=len(known))
-    learnt = [features[i] for i in known] + tokenise([Example(text) for text in faq_texts])
+    texts = [examples[i] for i in known] + [Example(text) for text in faq_texts]
+    learnt = [features[i] for i in known] + tokenise(texts[len(known) :])
     before = _faq_before(training_set, reader, tokenise, pad_id)
     held_features = [features[i] for i in held]
-    if config.trained_layers == 0:
-        if parent is not None:
-            _start_from(reader, parent, encoder, sets)
+    anchors = fit_heads(reader, learnt, pad_id) if config.trained_layers or config.layers else None
+    if config.layers:
+        keep_layers(reader, config.layers)
+        fit_heads(reader, learnt, pad_id)
+    if parent is not None:
+        _start_from(reader, parent, encoder, sets)
+    if anchors is None or config.trained_layers == 0:
         fit_heads(reader, learnt, pad_id, adapt=parent is not None, only=relearn)
     else:
-        anchors = fit_heads(reader, learnt, pad_id)
-        if parent is not None:
-            _start_from(reader, parent, encoder, sets)
-        fit(
-            reader,
-            learnt,
-            held_features,
-            faq_pairs,
-            config,
-            pad_id,
-            anchors=anchors,
-            work=out.parent / f".{out.name}.work",
-            fingerprint=_run_key(training_set, config, encoder, parent),
-            report=report,
-        )
+        lessons = None
+        if config.teachers:
+            lessons = ask_teachers(config.teachers, texts, sets)
+            if lessons.vectors is not None and lessons.vectors.shape == anchors.shape:
+                anchors = lessons.vectors
+        with adapters(reader, config.method, frozen_layers(reader, config)):
+            fit(
+                reader,
+                learnt,
+                held_features,
+                faq_pairs,
+                config,
+                pad_id,
+                anchors=anchors,
+                teaching=lessons.logits if lessons else None,
+                work=out.parent / f".{out.name}.work",
+                fingerprint=_run_key(training_set, config, encoder, parent),
+                report=report,
+            )
     in_scope = [i for i in known if examples[i].labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
     oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
 

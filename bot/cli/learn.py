@@ -45,13 +45,28 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the examples at most.")] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option("--teacher", help="A release of the same labels to learn from as well; may be repeated."),
+    ] = None,
+    layers: Annotated[int | None, typer.Option("--layers", help="Layers of the encoder that stay.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="What learns: full, lora or ia3.")] = None,
 ) -> None:
     """Train a release; its heads follow from the label fields of the examples."""
     from training.config import read_config
     from training.train import TrainingSet, train_release
 
     settings = read_settings()
-    training_config = read_config(config, encoder=encoder, seed=seed, epochs=epochs, languages=settings.languages)
+    training_config = read_config(
+        config,
+        encoder=encoder,
+        seed=seed,
+        epochs=epochs,
+        languages=settings.languages,
+        teachers=tuple(path.resolve() for path in teacher) if teacher else None,
+        layers=layers,
+        method=method,
+    )
     training_set = TrainingSet(
         examples=read_examples(*data_files(examples)),
         faq=read_faq(*data_files(faq)) if faq else (),

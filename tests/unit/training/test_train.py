@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertModel
 
@@ -105,6 +106,43 @@ def test_a_release_may_have_entities_alone(little_bert: Path, tmp_path: Path) ->
     (reading,) = load_understander(out).understand(["send back the red shoe"])
     assert [(entity.text, entity.type) for entity in reading.entities] == [("red", "colour")]
     assert (dict(reading.heads), reading.oos) == ({}, 0.0)
+
+
+@pytest.mark.parametrize("method", ["lora", "ia3"])
+def test_adapters_learn_and_leave_an_ordinary_encoder(little_bert: Path, tmp_path: Path, method: str) -> None:
+    settings = {"method": method, "learning_rate": 1e-2, "anchor": 0.0, "contrastive": 0.1}
+    learning = config(little_bert).model_copy(update=settings)
+    train_release(TrainingSet(examples()), learning, tmp_path / "made", tmp_path)
+    still = learning.model_copy(update={"trained_layers": 0})
+    train_release(TrainingSet(examples()), still, tmp_path / "still", tmp_path)
+    made, before = (load_file(tmp_path / name / ENCODER_FOLDER / "model.safetensors") for name in ("made", "still"))
+    assert made.keys() == before.keys()
+    changed = {name for name, values in made.items() if not np.array_equal(values, before[name])}
+    assert changed
+    assert all(name.startswith("encoder.layer.") and name.endswith("weight") for name in changed)
+    said = ["where is my red lamp", "send back the black bag"]
+    readings = load_understander(tmp_path / "made").understand(said)
+    assert [reading.heads["intent"].label for reading in readings] == [*list(WISHES)[:2]]
+
+
+def test_a_model_of_fewer_layers_learns_from_a_larger_one(little_bert: Path, tmp_path: Path) -> None:
+    train_release(TrainingSet(examples()), config(little_bert), tmp_path / "teacher", tmp_path)
+    smaller = config(little_bert).model_copy(update={"layers": 1, "teachers": (tmp_path / "teacher",)})
+    train_release(TrainingSet(examples()), smaller, tmp_path / "learner", tmp_path)
+    weights = load_file(tmp_path / "learner" / ENCODER_FOLDER / "model.safetensors")
+    assert {name.split(".")[2] for name in weights if name.startswith("encoder.layer.")} == {"0"}
+    said = ["where is my red lamp", "send back the black bag", "paint me a blue chair"]
+    teacher, learner = (load_understander(tmp_path / name).understand(said) for name in ("teacher", "learner"))
+    assert [r.heads["intent"].label for r in teacher] == [r.heads["intent"].label for r in learner]
+    assert min(float(left.vector @ right.vector) for left, right in zip(teacher, learner, strict=True)) > 0.8
+
+
+def test_a_teacher_of_other_labels_is_refused(little_bert: Path, tmp_path: Path) -> None:
+    others = [Example(e.text, {"topic": e.labels["intent"]}) for e in examples()]
+    train_release(TrainingSet(others), config(little_bert), tmp_path / "teacher", tmp_path)
+    learning = config(little_bert).model_copy(update={"teachers": (tmp_path / "teacher",)})
+    with pytest.raises(ReleaseError, match="teaches none of the heads emotion, intent"):
+        train_release(TrainingSet(examples()), learning, tmp_path / "learner", tmp_path)
 
 
 def test_a_parent_of_another_encoder_is_refused(little_bert: Path, tmp_path: Path) -> None:
