@@ -33,6 +33,17 @@ class RiskCoverage:
     coverage: Floats
     risk: Floats
 
+    def coverage_at(self, risk: float) -> float:
+        """The largest share that can be answered while no more than `risk` of the answers are wrong."""
+        lawful = self.coverage[self.risk <= risk + 1e-12]
+        return float(lawful.max()) if len(lawful) else 0.0
+
+    @property
+    def area(self) -> float:
+        """The mean risk over all coverages, lower is better; 0 without answers."""
+        steps = np.diff(self.coverage, prepend=0.0)
+        return float((self.risk * steps).sum())
+
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> Floats:
     """Probabilities of logits that are divided by a temperature.

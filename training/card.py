@@ -9,10 +9,12 @@ from typing import Any
 
 from nlu.examples import Example, contradictions
 from nlu.releases import Manifest
-from nlu.runtime import Calibration
 from retrieval.calibration import HitCalibration
+from training.calibrate import SHOWN_RISKS, Calibrated
 from training.evaluate import Evaluation
+from training.risk_picture import draw
 
+RISK_PICTURE = "risk.svg"
 _SHOWN = 12
 
 
@@ -22,10 +24,10 @@ def write_card(
     metrics: dict[str, Any],
     result: Evaluation,
     hits: HitCalibration,
-    calibration: Calibration,
+    calibrated: Calibrated,
     examples: Sequence[Example],
 ) -> None:
-    """Writes `card.md`.
+    """Writes `card.md` and the picture that it shows, `risk.svg`.
 
     Args:
         folder: the release under construction.
@@ -33,9 +35,10 @@ def write_card(
         metrics: `held_out` figures and `faq_before`.
         result: measured on the frozen test set.
         hits: calibration of the FAQ's scores.
-        calibration: calibration of the heads.
+        calibrated: calibration of the heads, and what it does to held-out texts.
         examples: what it was trained on.
     """
+    thresholds = calibrated.calibration.thresholds
     lines = [
         f"# Release {manifest.name}",
         "",
@@ -53,6 +56,7 @@ def write_card(
         held = metrics["held_out"].get(head, {})
         cells = [_figure(test, "accuracy"), _figure(test, "macro_f1"), _figure(test, "ece"), _figure(held, "accuracy")]
         lines.append(f"| {head} | {len(labels)} | {' | '.join(cells)} |")
+    lines += _risk_lines(folder, calibrated)
     if result.oos:
         lines += ["", "## Out of scope (test)", "", *(f"- {name}: {value:.3f}" for name, value in result.oos.items())]
     if result.entities:
@@ -70,7 +74,7 @@ def write_card(
         "",
         "## Thresholds",
         "",
-        *(f"- {name}: {getattr(calibration.thresholds, name):.3f}" for name in calibration.thresholds.__slots__),
+        *(f"- {name}: {getattr(thresholds, name):.3f}" for name in thresholds.__slots__),
         "",
         "## Known weaknesses",
         "",
@@ -83,6 +87,20 @@ def write_card(
         if few:
             lines.append(f"- {head}: fewer than ten examples of {', '.join(few[:_SHOWN])}")
     (folder / "card.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _risk_lines(folder: Path, calibrated: Calibrated) -> list[str]:
+    """How much can be answered at which risk, on held-out texts; draws the curve."""
+    if not calibrated.curves:
+        return []
+    (folder / RISK_PICTURE).write_text(draw(calibrated.curves), "utf-8")
+    lines = ["", "## Risk and coverage (held out)", "", f"![Wrong answers by texts answered]({RISK_PICTURE})", ""]
+    lines.append(f"| head | {' | '.join(f'answered with {risk:.0%} wrong' for risk in SHOWN_RISKS)} | mean risk |")
+    lines.append(f"|---|{'---|' * (len(SHOWN_RISKS) + 1)}")
+    for head, curve in calibrated.curves.items():
+        shares = [f"{curve.coverage_at(risk):.0%}" for risk in SHOWN_RISKS]
+        lines.append(f"| {head} | {' | '.join(shares)} | {curve.area:.3f} |")
+    return lines
 
 
 def _figure(figures: dict[str, float], name: str) -> str:

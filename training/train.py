@@ -16,32 +16,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nlu.calibration import choose_threshold, expected_calibration_error, fit_temperature, softmax
 from nlu.examples import Example, fingerprint
 from nlu.model import Reader
-from nlu.out_of_scope import OosFit, fit_detector
 from nlu.pretrained import PretrainedEncoder, load_pretrained, quiet_transformers
 from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
-from nlu.runtime import ENCODER_FOLDER, Calibration, load_engine, load_understander, save_calibration
+from nlu.runtime import ENCODER_FOLDER, load_engine, load_understander, save_calibration
 from nlu.torch_engine import load_reader, save_heads
-from nlu.types import OUT_OF_SCOPE, ReleaseError, Thresholds
+from nlu.types import OUT_OF_SCOPE, ReleaseError
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery
 from training.adapters import adapters
+from training.calibrate import calibrate
 from training.card import write_card
 from training.config import TrainingConfig
-from training.datasets import NO_LABEL, Features, LabelSets, featurise, label_array, label_sets, split_held_out
+from training.datasets import Features, LabelSets, featurise, label_sets, split_held_out
 from training.evaluate import evaluate, faq_metrics
 from training.export import export_graph
 from training.fit import FaqPair, Progress, fit, frozen_layers
 from training.probe import fit_heads
-from training.reading import Readings, read_all, read_with
+from training.reading import read_all, read_with
 from training.teachers import ask_teachers, keep_layers
 
 _VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "onnxruntime", "numpy", "tokenizers")
-_INTENT_RISK = 0.05
-_EMOTION_RISK = 0.25
-_STRONG_RISK = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,67 +157,19 @@ def train_release(
         # What serves is what is calibrated, indexed and measured.
         engine = load_engine(partial, manifest)
         bank, readings = (read_with(engine, some, pad_id) for some in ([features[i] for i in in_scope], held_features))
-        calibration, quality = calibrate(readings, held_features, sets, bank)
-        save_calibration(partial, calibration)
+        calibrated = calibrate(readings, held_features, sets, bank, config.risk)
+        save_calibration(partial, calibrated.calibration)
         understander = load_understander(partial)
         oos_vectors = understander.embed(oos_texts) if oos_texts else None
         index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_vectors)
         index.save(partial)
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
-        metrics: dict[str, Any] = {"test": result.to_json(), "held_out": quality}
+        metrics: dict[str, Any] = {"test": result.to_json(), "held_out": calibrated.quality}
         metrics |= {"faq_before": before, "runtime": runtime}
-        write_card(partial, manifest, metrics, result, index.calibration, calibration, examples)
+        write_card(partial, manifest, metrics, result, index.calibration, calibrated, examples)
         manifest = write_manifest(partial, manifest.with_metrics(metrics))
         seal(partial, out)
     return manifest
-
-
-def calibrate(
-    readings: Readings, held: Sequence[Features], sets: LabelSets, bank: Readings
-) -> tuple[Calibration, dict[str, Any]]:
-    """Fits temperatures, the out-of-scope model and thresholds on held-out readings.
-
-    Args:
-        readings: held-out texts as the model reads them.
-        held: the same texts with labels.
-        sets: the label sets.
-        bank: in-scope training texts, which the nearest-neighbour score compares with.
-
-    Returns:
-        The calibration, and figures about it for the manifest.
-    """
-    temperatures: dict[str, float] = {}
-    quality: dict[str, Any] = {}
-    thresholds: dict[str, float] = {}
-    oos_fit = None
-    for head, labels in sets.heads.items():
-        truth = label_array(held, head)
-        known = truth != NO_LABEL
-        logits = readings.logits[head][known].astype(np.float64)
-        temperatures[head] = fit_temperature(logits, truth[known]) if known.any() else 1.0
-        probabilities = softmax(logits, temperatures[head])
-        if head == "intent":
-            oos_fit = _fit_oos(readings, known, truth, labels, bank, temperatures[head])
-            probabilities, truth = _in_scope(probabilities, truth[known], labels)
-        else:
-            truth = truth[known]
-        confidence, right, margin = _top(probabilities, truth)
-        if len(truth):
-            quality[head] = {"accuracy": float(right.mean()), "ece": expected_calibration_error(confidence, right)}
-        if head == "intent":
-            thresholds["intent_accept"] = float(np.clip(choose_threshold(confidence, right, _INTENT_RISK), 0.3, 0.9))
-            thresholds["intent_margin"] = float(np.clip(choose_threshold(margin, right, _INTENT_RISK), 0.05, 0.3))
-        if head == "emotion":
-            thresholds["emotion_accept"] = float(np.clip(choose_threshold(confidence, right, _EMOTION_RISK), 0.35, 0.9))
-            thresholds["emotion_strong"] = float(np.clip(choose_threshold(confidence, right, _STRONG_RISK), 0.8, 0.97))
-    if oos_fit is not None:
-        thresholds["oos_reject"] = oos_fit.reject
-        quality["oos"] = {
-            "rejected_in_scope": oos_fit.in_scope_rejected,
-            "auroc": oos_fit.auroc,
-            "recall": oos_fit.recall,
-        }
-    return Calibration(temperatures, Thresholds(**thresholds), oos_fit.model if oos_fit else None), quality
 
 
 def save_encoder(reader: Reader, encoder: PretrainedEncoder, folder: Path, max_tokens: int) -> None:
@@ -345,46 +293,3 @@ def _faq_before(training_set: TrainingSet, reader: Reader, tokenise: _Tokeniser,
 
     index = FaqIndex.build(training_set.faq, embed)
     return faq_metrics(embed, index, training_set.faq_queries)
-
-
-def _fit_oos(
-    readings: Readings,
-    known: NDArray[np.bool_],
-    truth: NDArray[np.int64],
-    labels: Sequence[str],
-    bank: Readings,
-    temperature: float,
-) -> OosFit:
-    column = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
-    outside = truth[known] == (NO_LABEL if column is None else column)
-    return fit_detector(
-        readings.logits["intent"][known],
-        readings.vectors[known],
-        outside,
-        bank.vectors,
-        temperature=temperature,
-        oos_column=column,
-    )
-
-
-def _in_scope(
-    probabilities: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Leaves out out-of-scope texts, and that class, as the reader does."""
-    if OUT_OF_SCOPE not in labels:
-        return probabilities, truth
-    outside = labels.index(OUT_OF_SCOPE)
-    kept = probabilities.copy()
-    kept[:, outside] = 0.0
-    inside = truth != outside
-    return kept[inside], truth[inside]
-
-
-def _top(
-    probabilities: NDArray[np.float64], truth: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Confidence of the best label, whether it is right, and its lead over the second; each of shape `(n,)`."""
-    ordered = np.sort(probabilities, axis=1)[:, ::-1]
-    best = probabilities.argmax(1)
-    second = ordered[:, 1] if probabilities.shape[1] > 1 else np.zeros(len(truth))
-    return ordered[:, 0], best == truth, ordered[:, 0] - second

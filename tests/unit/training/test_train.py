@@ -71,6 +71,8 @@ def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_
     assert {"test", "held_out", "faq_before"} <= set(made.metrics)
     assert made.metrics["faq_before"].keys() == made.metrics["test"]["faq"].keys()
     assert "| figure | pretrained encoder | this release |" in (out / "card.md").read_text("utf-8")
+    assert "![Wrong answers by texts answered](risk.svg)" in (out / "card.md").read_text("utf-8")
+    assert (out / "risk.svg").read_text("utf-8").startswith("<svg")
     assert [entry.id for entry in FaqIndex.load(out).entries] == [entry.id for entry in FAQ]
 
     understander = load_understander(out)

@@ -1,0 +1,148 @@
+"""Makes calibrated scores of held-out readings: temperatures, the out-of-scope model, thresholds for a wanted risk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.calibration import (
+    RiskCoverage,
+    choose_threshold,
+    expected_calibration_error,
+    fit_temperature,
+    risk_coverage,
+    softmax,
+)
+from nlu.out_of_scope import OosFit, fit_detector
+from nlu.runtime import Calibration
+from nlu.types import OUT_OF_SCOPE, Thresholds
+from training.datasets import NO_LABEL, Features, LabelSets, label_array
+from training.reading import Readings
+
+SHOWN_RISKS = (0.01, 0.02, 0.05)
+"""Shares of wrong answers for which the card tells how much is answered."""
+_EMOTION_RISK = 0.25
+_STRONG_RISK = 0.08
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """A calibration and what it does to held-out texts.
+
+    Attributes:
+        calibration: goes into the release.
+        quality: figures for the manifest: for each head `accuracy`, `ece`, `aurc` and `answered@…`, and `oos`.
+        curves: risk over coverage of each head.
+    """
+
+    calibration: Calibration
+    quality: dict[str, Any]
+    curves: dict[str, RiskCoverage]
+
+
+def calibrate(
+    readings: Readings, held: Sequence[Features], sets: LabelSets, bank: Readings, risk: float = 0.05
+) -> Calibrated:
+    """Fits temperatures, the out-of-scope model and thresholds on held-out readings.
+
+    Args:
+        readings: held-out texts as the model reads them.
+        held: the same texts with labels.
+        sets: the label sets.
+        bank: in-scope training texts, which the nearest-neighbour score compares with.
+        risk: the share of wrong answers among accepted intents that is borne.
+
+    Returns:
+        The calibration, and what it was found to do.
+    """
+    temperatures: dict[str, float] = {}
+    quality: dict[str, Any] = {}
+    curves: dict[str, RiskCoverage] = {}
+    thresholds: dict[str, float] = {}
+    oos_fit = None
+    for head, labels in sets.heads.items():
+        truth = label_array(held, head)
+        known = truth != NO_LABEL
+        logits = readings.logits[head][known].astype(np.float64)
+        temperatures[head] = fit_temperature(logits, truth[known]) if known.any() else 1.0
+        probabilities = softmax(logits, temperatures[head])
+        if head == "intent":
+            oos_fit = _fit_oos(readings, known, truth, labels, bank, temperatures[head])
+            probabilities, truth = _in_scope(probabilities, truth[known], labels)
+        else:
+            truth = truth[known]
+        confidence, right, margin = _top(probabilities, truth)
+        if len(truth):
+            curves[head] = risk_coverage(confidence, right)
+            quality[head] = _quality(confidence, right, curves[head])
+        if head == "intent":
+            thresholds["intent_accept"] = float(np.clip(choose_threshold(confidence, right, risk), 0.3, 0.9))
+            thresholds["intent_margin"] = float(np.clip(choose_threshold(margin, right, risk), 0.05, 0.3))
+        if head == "emotion":
+            thresholds["emotion_accept"] = float(np.clip(choose_threshold(confidence, right, _EMOTION_RISK), 0.35, 0.9))
+            thresholds["emotion_strong"] = float(np.clip(choose_threshold(confidence, right, _STRONG_RISK), 0.8, 0.97))
+    if oos_fit is not None:
+        thresholds["oos_reject"] = oos_fit.reject
+        quality["oos"] = {
+            "rejected_in_scope": oos_fit.in_scope_rejected,
+            "auroc": oos_fit.auroc,
+            "recall": oos_fit.recall,
+        }
+    calibration = Calibration(temperatures, Thresholds(**thresholds), oos_fit.model if oos_fit else None)
+    return Calibrated(calibration, quality, curves)
+
+
+def _quality(confidence: NDArray[np.float64], right: NDArray[np.bool_], curve: RiskCoverage) -> dict[str, float]:
+    figures = {
+        "accuracy": float(right.mean()),
+        "ece": expected_calibration_error(confidence, right),
+        "aurc": curve.area,
+    }
+    return figures | {f"answered@{risk}": curve.coverage_at(risk) for risk in SHOWN_RISKS}
+
+
+def _fit_oos(
+    readings: Readings,
+    known: NDArray[np.bool_],
+    truth: NDArray[np.int64],
+    labels: Sequence[str],
+    bank: Readings,
+    temperature: float,
+) -> OosFit:
+    column = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
+    outside = truth[known] == (NO_LABEL if column is None else column)
+    return fit_detector(
+        readings.logits["intent"][known],
+        readings.vectors[known],
+        outside,
+        bank.vectors,
+        temperature=temperature,
+        oos_column=column,
+    )
+
+
+def _in_scope(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Leaves out out-of-scope texts, and that class, as the reader does."""
+    if OUT_OF_SCOPE not in labels:
+        return probabilities, truth
+    outside = labels.index(OUT_OF_SCOPE)
+    kept = probabilities.copy()
+    kept[:, outside] = 0.0
+    inside = truth != outside
+    return kept[inside], truth[inside]
+
+
+def _top(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Confidence of the best label, whether it is right, and its lead over the second; each of shape `(n,)`."""
+    ordered = np.sort(probabilities, axis=1)[:, ::-1]
+    best = probabilities.argmax(1)
+    second = ordered[:, 1] if probabilities.shape[1] > 1 else np.zeros(len(truth))
+    return ordered[:, 0], best == truth, ordered[:, 0] - second
