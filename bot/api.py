@@ -32,6 +32,7 @@ class MessageIn(BaseModel):
         conversation: the caller's name for the conversation.
         text: what the customer wrote.
         lang: its language, where the caller knows it.
+        explain: whether the answer says which tokens carried the intent, and which training examples it is like.
         id: the caller's id of the message; one that was seen before gets the first answer again.
     """
 
@@ -41,6 +42,7 @@ class MessageIn(BaseModel):
     text: Annotated[str, Field(max_length=MAX_TEXT)]
     lang: Annotated[str, Field(min_length=2, max_length=8)] | None = None
     id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    explain: bool = False
 
 
 def create_app(
@@ -52,6 +54,7 @@ def create_app(
     ready: Callable[[], list[str]],
     apology: Callable[[IncomingMessage], Reply],
     version: str,
+    explain: Callable[[str], dict[str, Any] | None] = lambda _: None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """Builds the application with the API's routes; pages are added by whoever builds it.
@@ -64,13 +67,14 @@ def create_app(
         ready: names what is missing before messages can be answered; empty when all is there.
         apology: the reply while a service is away.
         version: Frontdesk's version.
+        explain: says why a text is read as it is; None where there is nothing to explain.
         lifespan: what starts before the first request and ends after the last.
 
     Returns:
         The application.
     """
     app = FastAPI(title="Frontdesk", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.include_router(_messages(_Authorisation(api_key), intake, log, clock, apology))
+    app.include_router(_messages(_Authorisation(api_key), intake, log, clock, apology, explain))
     app.include_router(_operations(ready))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(UnavailableError, _unavailable)
@@ -97,6 +101,7 @@ def _messages(
     log: ConversationLog,
     clock: Clock,
     apology: Callable[[IncomingMessage], Reply],
+    explain: Callable[[str], dict[str, Any] | None],
 ) -> APIRouter:
     router = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])
 
@@ -111,7 +116,8 @@ def _messages(
             lang=message.lang,
         )
         try:
-            return intake.answer(incoming)
+            answer = intake.answer(incoming)
+            return answer | {"explanation": explain(message.text)} if message.explain else answer
         except UnavailableError as error:
             document = {"error": str(error), "id": incoming.id, "replies": [asdict(apology(incoming))]}
             return JSONResponse(document, 503, headers=_LATER)

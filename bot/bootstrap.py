@@ -237,6 +237,7 @@ def build_app(services: Services) -> FastAPI:
         ready=services.missing,
         apology=services.words.apology,
         version=VERSION,
+        explain=services.engine.explain,
         lifespan=_lifespan(services, telegram),
     )
     names = services.files.rules.names

@@ -6,13 +6,16 @@ import ctypes
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
 from bot.pipeline import Engine
+from nlu.explain import explain
+from nlu.neighbours import Neighbours
 from nlu.releases import ReleaseStore
-from nlu.runtime import load_understander
+from nlu.runtime import ReleaseUnderstander, load_understander
 from retrieval.index import FaqIndex
 
 log_line = structlog.get_logger(__name__)
@@ -78,6 +81,11 @@ class LiveEngine:
             )
         return self._engine
 
+    def explain(self, text: str) -> dict[str, Any] | None:
+        """Why the engine in force reads a text as it does; see `explain_text`."""
+        engine = self()
+        return explain_text(engine, self._store.path(engine.understander.release), text)
+
     @property
     def ready(self) -> bool:
         """Whether there is an engine."""
@@ -114,6 +122,32 @@ class LiveEngine:
     def _follow(self) -> None:
         while not self._stop.wait(_WATCH_SECONDS):
             self.refresh()
+
+
+def explain_text(engine: Engine, folder: Path, text: str, *, gradients: bool = False) -> dict[str, Any] | None:
+    """Explains the intent of a text: the tokens that carried it, and the training examples that it is like.
+
+    Args:
+        engine: a loaded release.
+        folder: the release's folder.
+        text: what the customer wrote.
+        gradients: True for integrated gradients, which load torch; otherwise by erasure.
+
+    Returns:
+        The explanation as plain JSON values; None where there is no intent to explain.
+
+    Raises:
+        FrontdeskError: the release's examples are damaged, or captum is not installed.
+    """
+    understander = engine.understander
+    if not isinstance(understander, ReleaseUnderstander):
+        return None
+    found = explain(understander, Neighbours.load(folder), text)
+    if found is not None and gradients:
+        from nlu.attribution import attribute
+
+        found = attribute(folder, understander, found)
+    return found.to_json() if found is not None else None
 
 
 def _give_back_memory() -> None:

@@ -229,6 +229,10 @@ class ReleaseUnderstander:
             )
         return found
 
+    def encode(self, text: str) -> Encoding:
+        """A normalised text as the model is given it: ids and offsets, which count the prefix as well."""
+        return self._tokenizer.encode(self.manifest.prefix + text)
+
     def _language(self, text: str, hint: str | None) -> str:
         """The language of a text: empty without words, `und` for one that the release is not for."""
         found = detect_language(text, self.manifest.languages, default="", hint=hint)
@@ -242,7 +246,7 @@ class ReleaseUnderstander:
 
     def _forward(self, texts: Sequence[str]) -> tuple[Outputs, list[Encoding]]:
         """One forward pass, and the texts as it was given them."""
-        encoded = self._tokenizer.encode_batch([self.manifest.prefix + text for text in texts])
+        encoded = [self.encode(text) for text in texts]
         shape = (len(encoded), max(len(item.ids) for item in encoded))
         ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         for row, item in enumerate(encoded):

@@ -19,7 +19,7 @@ from nlu.calibration import (
 )
 from nlu.out_of_scope import OosFit, fit_detector
 from nlu.runtime import Calibration
-from nlu.types import OUT_OF_SCOPE, Thresholds
+from nlu.types import OUT_OF_SCOPE, Thresholds, Vector
 from training.datasets import NO_LABEL, Features, LabelSets, label_array
 from training.reading import Readings
 
@@ -45,7 +45,7 @@ class Calibrated:
 
 
 def calibrate(
-    readings: Readings, held: Sequence[Features], sets: LabelSets, bank: Readings, risk: float = 0.05
+    readings: Readings, held: Sequence[Features], sets: LabelSets, bank: Vector, risk: float = 0.05
 ) -> Calibrated:
     """Fits temperatures, the out-of-scope model and thresholds on held-out readings.
 
@@ -53,7 +53,7 @@ def calibrate(
         readings: held-out texts as the model reads them.
         held: the same texts with labels.
         sets: the label sets.
-        bank: in-scope training texts, which the nearest-neighbour score compares with.
+        bank: vectors of in-scope training texts, which the nearest-neighbour score compares with, shape `(m, width)`.
         risk: the share of wrong answers among accepted intents that is borne.
 
     Returns:
@@ -110,7 +110,7 @@ def _fit_oos(
     known: NDArray[np.bool_],
     truth: NDArray[np.int64],
     labels: Sequence[str],
-    bank: Readings,
+    bank: Vector,
     temperature: float,
 ) -> OosFit:
     column = labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else None
@@ -119,7 +119,7 @@ def _fit_oos(
         readings.logits["intent"][known],
         readings.vectors[known],
         outside,
-        bank.vectors,
+        bank,
         temperature=temperature,
         oos_column=column,
     )

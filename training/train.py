@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from nlu.examples import Example, fingerprint
 from nlu.model import Reader
+from nlu.neighbours import Neighbours
 from nlu.pretrained import PretrainedEncoder, load_pretrained, quiet_transformers
 from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
 from nlu.runtime import ENCODER_FOLDER, load_engine, load_understander, save_calibration
@@ -96,8 +97,9 @@ def train_release(
     reader = Reader(encoder.model, {h: len(labels) for h, labels in sets.heads.items()}, len(sets.tags), config.dropout)
     features = tokenise(examples)
     faq_texts, faq_pairs = pair_faq(training_set.faq, first_row=len(known))
-    texts = [examples[i] for i in known] + [Example(text) for text in faq_texts]
-    learnt = [features[i] for i in known] + tokenise(texts[len(known) :])
+    taught = [examples[i] for i in known]
+    pairs = [Example(text) for text in faq_texts]
+    learnt = [features[i] for i in known] + tokenise(pairs)
     before = _faq_before(training_set, reader, tokenise, pad_id)
     held_features = [features[i] for i in held]
     anchors = fit_heads(reader, learnt, pad_id) if config.trained_layers or config.layers else None
@@ -111,7 +113,7 @@ def train_release(
     else:
         lessons = None
         if config.teachers:
-            lessons = ask_teachers(config.teachers, texts, sets)
+            lessons = ask_teachers(config.teachers, taught + pairs, sets)
             if lessons.vectors is not None and lessons.vectors.shape == anchors.shape:
                 anchors = lessons.vectors
         with adapters(reader, config.method, frozen_layers(reader, config)):
@@ -128,7 +130,7 @@ def train_release(
                 fingerprint=_run_key(training_set, config, encoder, parent),
                 report=report,
             )
-    in_scope = [i for i in known if examples[i].labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
+    in_scope = [row for row, i in enumerate(known) if examples[i].labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
     oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
 
     name = new_name(config.seed)
@@ -156,9 +158,11 @@ def train_release(
         write_manifest(partial, manifest)
         # What serves is what is calibrated, indexed and measured.
         engine = load_engine(partial, manifest)
-        bank, readings = (read_with(engine, some, pad_id) for some in ([features[i] for i in in_scope], held_features))
-        calibrated = calibrate(readings, held_features, sets, bank, config.risk)
+        vectors = read_with(engine, [features[i] for i in known], pad_id).vectors
+        readings = read_with(engine, held_features, pad_id)
+        calibrated = calibrate(readings, held_features, sets, vectors[in_scope], config.risk)
         save_calibration(partial, calibrated.calibration)
+        Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(partial)
         understander = load_understander(partial)
         oos_vectors = understander.embed(oos_texts) if oos_texts else None
         index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_vectors)

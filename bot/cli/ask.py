@@ -17,11 +17,14 @@ from bot.bot_files import load_bot_files
 from bot.cli.learn import AsJson, release_folder
 from bot.cli.output import print_json, print_line
 from bot.domain.messages import IncomingMessage
-from bot.live_engine import load_engine
+from bot.live_engine import explain_text, load_engine
 from bot.pipeline import Pipeline
 from bot.settings import Settings, read_settings
 
 Release = Annotated[str, typer.Option("--release", help="A release's folder or name.")]
+
+
+_SHOWN = 8
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -36,11 +39,19 @@ def ask(
     conversation: Annotated[
         str | None, typer.Option("--conversation", help="Go on with a logged conversation; needs Redis and SQL.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show which words carried the intent, and the examples that it is like.")
+    ] = False,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Explain by integrated gradients (needs `frontdesk[explain]`).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send one message through the whole pipeline and show the reply."""
     settings = read_settings()
     document = _ask_logged(settings, text, conversation) if conversation else _ask_once(settings, text, release)
+    if explain or gradients:
+        document["explanation"] = _explanation(settings, text, release, gradients=gradients)
     if as_json:
         print_json(document)
         return
@@ -49,6 +60,8 @@ def ask(
         for button in reply["buttons"]:
             print_line(f"  [{button['label']}]")
     print_line(f"— {document['decision']['kind']}: {document['decision']['reason']}")
+    if document.get("explanation"):
+        _print_explanation(document["explanation"])
 
 
 def search(
@@ -71,6 +84,22 @@ def search(
         return
     for hit in hits:
         print_line(f"{hit.score:.2f}  {hit.entry.id}  {hit.entry.question}")
+
+
+def _explanation(settings: Settings, text: str, release: str, *, gradients: bool) -> dict[str, Any] | None:
+    folder = release_folder(settings, release)
+    return explain_text(load_engine(folder), folder, text, gradients=gradients)
+
+
+def _print_explanation(document: dict[str, Any]) -> None:
+    """The tokens with their weights, the heaviest first, then the examples."""
+    print_line(f"— {document['head']} {document['label']}, by {document['method']}:")
+    for token in sorted(document["tokens"], key=lambda token: -abs(token["weight"]))[:_SHOWN]:
+        print_line(f"  {token['weight']:+.3f}  {token['text']}")
+    print_line("— like these examples:")
+    for near in document["neighbours"]:
+        labels = ", ".join(f"{head} {label}" for head, label in near["labels"].items())
+        print_line(f"  {near['similarity']:.2f}  {near['text']}  ({labels})")
 
 
 def _ask_once(settings: Settings, text: str, release: str) -> dict[str, Any]:

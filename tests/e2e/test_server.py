@@ -75,6 +75,17 @@ def test_a_form_asks_confirms_and_hands_over(
     assert [turn["decision"]["kind"] for turn in stored["turns"]] == ["form"] * 3
 
 
+@pytest.mark.parametrize(("text", "word"), [("Where is my order?", "order"), ("我的快递到哪里了？", "快递")])
+def test_an_answer_can_say_why(server: Server, conversation: str, text: str, word: str) -> None:
+    why = server.ask(conversation, text, explain=True)["explanation"]
+    assert (why["head"], why["label"], why["method"]) == ("intent", "order_status", "erasure")
+    assert "".join(token["text"] for token in why["tokens"]) == text.replace(" ", "").replace("？", "?")
+    heaviest = sorted(why["tokens"], key=lambda token: -token["weight"])[:3]
+    assert any(word in token["text"] or token["text"] in word for token in heaviest)
+    assert "order_status" in {near["labels"].get("intent") for near in why["neighbours"]}
+    assert "explanation" not in server.ask(conversation, text)
+
+
 def test_an_id_seen_before_gets_the_first_answer_again(server: Server, conversation: str) -> None:
     first = server.ask(conversation, "How long does delivery take?", id="m1")
     assert server.ask(conversation, "How long does delivery take?", id="m1") == first

@@ -11,7 +11,10 @@ from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertModel
 
+from nlu.attribution import attribute
 from nlu.examples import Example, Span
+from nlu.explain import explain
+from nlu.neighbours import Neighbours
 from nlu.pretrained import MINILM_NAME, load_pretrained
 from nlu.releases import read_manifest, verify
 from nlu.runtime import ENCODER_FOLDER, load_understander
@@ -78,6 +81,19 @@ def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_
     understander = load_understander(out)
     said = ["where is my red lamp", "send back the black bag"]
     assert [reading.heads["intent"].label for reading in understander.understand(said)] == [*list(WISHES)[:2]]
+    neighbours = Neighbours.load(out)
+    by_erasure = explain(understander, neighbours, "send back the black bag")
+    assert by_erasure is not None
+    assert (by_erasure.label, by_erasure.method) == ("return_request", "erasure")
+    assert [token.text for token in by_erasure.tokens] == ["send", "back", "the", "black", "bag"]
+    assert all(by_erasure.text[token.start : token.end] == token.text for token in by_erasure.tokens)
+    assert {"send", "back"} & {token.text for token in sorted(by_erasure.tokens, key=lambda t: -t.weight)[:2]}
+    assert by_erasure.neighbours[0].labels["intent"] == "return_request"
+    by_gradients = attribute(out, understander, by_erasure)
+    assert {"send", "back"} & {token.text for token in sorted(by_gradients.tokens, key=lambda t: -t.weight)[:2]}
+    assert explain(understander, neighbours, "\u200b") is None
+    assert len(explain(understander, neighbours, "send " * 300).tokens) > 100  # type: ignore[union-attr]
+
     vectors = SentenceTransformer(str(out / ENCODER_FOLDER), device="cpu").encode(said)
     assert (vectors * understander.embed(said)).sum(1).min() > 0.99
 
