@@ -160,7 +160,7 @@ def _measure(setup: Setup, public: PublicSet) -> list[Figure]:
     say(public.name)
     name = f"{public.folder}-{Path(public.train).stem}"
     known, unseen = files_of(setup.data, public, setup.work / "sets" / name)
-    arguments: Arguments = ["--encoder", public.encoder, "--examples", *known]
+    arguments: Arguments = ["--encoder", public.encoder, *(part for path in known for part in ("--examples", path))]
     runs = [train(setup, name, arguments, seed) for seed in setup.seeds]
     results = []
     for trained in runs:
