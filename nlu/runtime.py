@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from nlu.calibration import softmax
 from nlu.engine import Engine, Outputs
 from nlu.manifest import Manifest, read_manifest
 from nlu.out_of_scope import OosModel
+from nlu.patterns import find_patterns, merge_entities
 from nlu.tags import decode_tags, tag_names
 from nlu.text import detect_language, normalise
 from nlu.types import OUT_OF_SCOPE, Distribution, Entity, ReleaseError, Score, Thresholds, Understanding, Vector
@@ -157,12 +159,21 @@ class ReleaseUnderstander:
         tokenizer: its tokenizer.
         engine: what runs its model.
         calibration: what makes scores of the outputs.
+        today: the day that dates in texts count from.
     """
 
-    def __init__(self, manifest: Manifest, tokenizer: Tokenizer, engine: Engine, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenizer: Tokenizer,
+        engine: Engine,
+        calibration: Calibration,
+        today: Callable[[], date] = lambda: datetime.now().astimezone().date(),
+    ) -> None:
         self.manifest = manifest
         self.calibration = calibration
         self.engine = engine
+        self._today = today
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(manifest.max_tokens)
@@ -220,7 +231,7 @@ class ReleaseUnderstander:
                     text=text,
                     lang=lang,
                     heads=heads,
-                    entities=tuple(spans[i]),
+                    entities=tuple(merge_entities(spans[i], find_patterns(text, lang, self._today()))),
                     oos=float(oos[i]),
                     vector=vectors[i],
                     release=self.release,

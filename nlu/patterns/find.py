@@ -1,0 +1,91 @@
+"""All patterns over one text, and how they share it with what the token head found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+
+from nlu.patterns.dates import find_dates
+from nlu.patterns.money import find_money
+from nlu.types import Entity
+
+MOST_CHARACTERS = 4000
+"""Longer texts are searched this far; what a model reads is shorter."""
+
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+)
+_ORDER = re.compile(r"(?<![A-Za-z0-9])(?P<letters>[A-Za-z]{1,4})(?P<gap>[-#\s]?)(?P<digits>\d{6,14})(?![A-Za-z0-9])")
+_REGIONS = {"zh": "CN", "en": "US"}
+
+
+def find_patterns(text: str, lang: str, today: date) -> list[Entity]:
+    """Finds e-mail addresses, phone numbers, dates, amounts of money and order numbers.
+
+    Args:
+        text: normalised text; offsets count in it.
+        lang: its language, which tells the country of a phone number without `+`.
+        today: the day that relative dates count from.
+
+    Returns:
+        Entities in order, none overlapping another; where two kinds claim the same characters, the longer wins.
+    """
+    part = text[:MOST_CHARACTERS]
+    found = [*_emails(part), *find_dates(part, today), *find_money(part), *_orders(part), *_phones(part, lang)]
+    return _without_overlap(found)
+
+
+def merge_entities(model: Iterable[Entity], patterns: Iterable[Entity]) -> list[Entity]:
+    """Joins what the token head and the patterns found.
+
+    Args:
+        model: from the token head.
+        patterns: from `find_patterns`.
+
+    Returns:
+        Entities in order, none overlapping another. A pattern that says the same as the token head gives it its value;
+        where they disagree the token head, which was trained on this bot's texts, is believed.
+    """
+    kept = list(model)
+    for pattern in patterns:
+        rivals = [
+            place for place, entity in enumerate(kept) if entity.start < pattern.end and pattern.start < entity.end
+        ]
+        if not rivals:
+            kept.append(pattern)
+        elif len(rivals) == 1 and kept[rivals[0]].type == pattern.type:
+            kept[rivals[0]] = replace(kept[rivals[0]], value=pattern.value)
+    return sorted(kept, key=lambda entity: entity.start)
+
+
+def _without_overlap(found: Sequence[Entity]) -> list[Entity]:
+    kept: list[Entity] = []
+    for entity in sorted(found, key=lambda entity: (entity.start - entity.end, entity.start)):
+        if all(entity.end <= other.start or other.end <= entity.start for other in kept):
+            kept.append(entity)
+    return sorted(kept, key=lambda entity: entity.start)
+
+
+def _emails(text: str) -> Iterator[Entity]:
+    for match in _EMAIL.finditer(text):
+        yield Entity("email", match.start(), match.end(), match[0], match[0].lower(), "pattern")
+
+
+def _orders(text: str) -> Iterator[Entity]:
+    for match in _ORDER.finditer(text):
+        if match["gap"].isspace() and not match["letters"].isupper():
+            continue
+        value = (match["letters"] + match["digits"]).upper()
+        yield Entity("order_number", match.start(), match.end(), match[0], value, "pattern")
+
+
+def _phones(text: str, lang: str) -> Iterator[Entity]:
+    if sum(character.isdigit() for character in text) < 7:
+        return
+    import phonenumbers
+
+    for match in phonenumbers.PhoneNumberMatcher(text, _REGIONS.get(lang, "CN")):
+        value = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
+        yield Entity("phone", match.start, match.end, match.raw_string, value, "pattern")
