@@ -25,9 +25,10 @@ from training.material import (
 )
 from training.outcomes import OpenedRelease, Trial, follows, measure
 from training.plausibility import KnownTexts, Suspicion, refusal, suspicions
+from training.prepare import TrainingSet
 from training.promote import Judgement, Outcomes, judge
 from training.retrain_report import RetrainReport, Status, last_report, write_report
-from training.train import TrainingSet, train_release
+from training.train import train_release
 from training.warm_start import config_like, fits, warm_starts
 
 _LEARNT = 0.9

@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,43 +16,27 @@ from numpy.typing import NDArray
 from nlu.examples import Example, fingerprint
 from nlu.model import Reader
 from nlu.neighbours import Neighbours
-from nlu.pretrained import PretrainedEncoder, load_pretrained, quiet_transformers
+from nlu.pretrained import PretrainedEncoder, quiet_transformers
 from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
 from nlu.runtime import ENCODER_FOLDER, load_engine, load_understander, save_calibration
 from nlu.torch_engine import load_reader, save_heads
 from nlu.types import OUT_OF_SCOPE, ReleaseError
 from retrieval.index import FaqIndex
-from retrieval.types import FaqEntry, FaqQuery
 from training.adapters import adapters
 from training.calibrate import calibrate
 from training.card import write_card
 from training.config import TrainingConfig
-from training.datasets import Features, LabelSets, featurise, label_sets, split_held_out
+from training.datasets import LabelSets
 from training.evaluate import evaluate, faq_metrics
 from training.export import export_graph
-from training.fit import FaqPair, Progress, fit, frozen_layers
+from training.fit import Progress, fit, frozen_layers, held_out_score
+from training.prepare import Prepared, TrainingSet, prepare
 from training.probe import fit_heads
 from training.reading import read_all, read_with
+from training.run_log import run_log
 from training.teachers import ask_teachers, keep_layers
 
 _VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "onnxruntime", "numpy", "tokenizers")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """What a release is made of.
-
-    Attributes:
-        examples: labelled texts.
-        faq: the knowledge base.
-        test: the frozen test set that training never sees; its metrics go into the manifest.
-        faq_queries: test queries for the knowledge base.
-    """
-
-    examples: Sequence[Example]
-    faq: Sequence[FaqEntry] = ()
-    test: Sequence[Example] = ()
-    faq_queries: Sequence[FaqQuery] = field(default=())
 
 
 def train_release(
@@ -87,59 +68,35 @@ def train_release(
         ReleaseError: the release cannot be written, or the parent does not fit.
     """
     _set_up(config)
-    examples = [example for example in training_set.examples if example.split != "test"]
-    sets = label_sets(examples)
-    encoder = load_pretrained(config.encoder, data_dir, config.languages)
-    known, held = split_held_out(examples, config.holdout, config.holdout_limit, config.seed)
-    tokenise = _Tokeniser(sets, encoder, config)
-    pad_id = int(encoder.tokenizer.pad_token_id)
-
-    reader = Reader(encoder.model, {h: len(labels) for h, labels in sets.heads.items()}, len(sets.tags), config.dropout)
-    features = tokenise(examples)
-    faq_texts, faq_pairs = pair_faq(training_set.faq, first_row=len(known))
-    taught = [examples[i] for i in known]
-    pairs = [Example(text) for text in faq_texts]
-    learnt = [features[i] for i in known] + tokenise(pairs)
-    before = _faq_before(training_set, reader, tokenise, pad_id)
-    held_features = [features[i] for i in held]
-    anchors = fit_heads(reader, learnt, pad_id) if config.trained_layers or config.layers else None
-    if config.layers:
-        keep_layers(reader, config.layers)
-        fit_heads(reader, learnt, pad_id)
-    if parent is not None:
-        _start_from(reader, parent, encoder, sets)
-    if anchors is None or config.trained_layers == 0:
-        fit_heads(reader, learnt, pad_id, adapt=parent is not None, only=relearn)
-    else:
-        lessons = None
-        if config.teachers:
-            lessons = ask_teachers(config.teachers, taught + pairs, sets)
-            if lessons.vectors is not None and lessons.vectors.shape == anchors.shape:
-                anchors = lessons.vectors
-        with adapters(reader, config.method, frozen_layers(reader, config)):
-            fit(
-                reader,
-                learnt,
-                held_features,
-                faq_pairs,
-                config,
-                pad_id,
-                anchors=anchors,
-                teaching=lessons.logits if lessons else None,
-                work=out.parent / f".{out.name}.work",
-                fingerprint=_run_key(training_set, config, encoder, parent),
-                report=report,
-            )
-    in_scope = [row for row, i in enumerate(known) if examples[i].labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
-    oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
-
+    prepared = prepare(training_set, config, data_dir)
+    encoder, sets, examples = prepared.encoder, prepared.sets, prepared.examples
+    reader = prepared.reader(config)
+    before = _faq_before(training_set, reader, prepared)
     name = new_name(config.seed)
+    with run_log(data_dir / "runs" / name, config) as log:
+
+        def both(progress: Progress) -> None:
+            report(progress)
+            log(progress)
+
+        learn(
+            prepared,
+            reader,
+            config,
+            parent=parent,
+            relearn=relearn,
+            work=out.parent / f".{out.name}.work",
+            fingerprint=_run_key(training_set, config, encoder, parent),
+            report=both,
+        )
+    in_scope = [row for row, e in enumerate(prepared.taught) if e.labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
+    oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=_parent_folder(out)) as partial_name:
         partial = Path(partial_name) / "release"
         partial.mkdir()
         save_encoder(reader, encoder, partial / ENCODER_FOLDER, config.max_tokens)
         save_heads(partial, reader)
-        runtime = export_graph(reader, partial, learnt, held_features, pad_id)
+        runtime = export_graph(reader, partial, prepared.learnt, prepared.held, prepared.pad_id)
         manifest = Manifest(
             name=name,
             parent=read_manifest(parent).name if parent else None,
@@ -158,9 +115,10 @@ def train_release(
         write_manifest(partial, manifest)
         # What serves is what is calibrated, indexed and measured.
         engine = load_engine(partial, manifest)
-        vectors = read_with(engine, [features[i] for i in known], pad_id).vectors
-        readings = read_with(engine, held_features, pad_id)
-        calibrated = calibrate(readings, held_features, sets, vectors[in_scope], config.risk)
+        taught = prepared.taught
+        vectors = read_with(engine, prepared.learnt[: len(taught)], prepared.pad_id).vectors
+        readings = read_with(engine, prepared.held, prepared.pad_id)
+        calibrated = calibrate(readings, prepared.held, sets, vectors[in_scope], config.risk)
         save_calibration(partial, calibrated.calibration)
         Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(partial)
         understander = load_understander(partial)
@@ -174,6 +132,63 @@ def train_release(
         manifest = write_manifest(partial, manifest.with_metrics(metrics))
         seal(partial, out)
     return manifest
+
+
+def learn(
+    prepared: Prepared,
+    reader: Reader,
+    config: TrainingConfig,
+    *,
+    parent: Path | None = None,
+    relearn: Collection[str] | None = None,
+    work: Path | None = None,
+    fingerprint: str = "",
+    report: Callable[[Progress], None] = lambda _: None,
+) -> float:
+    """Trains a model in place: heads first, then the layers that learn.
+
+    Args:
+        prepared: what to learn from.
+        reader: from `prepared.reader`.
+        config: how.
+        parent: a release to start from.
+        relearn: which heads are fitted where no layer learns; None for all.
+        work: a folder for checkpoints, or None for none.
+        fingerprint: what a checkpoint must have been made with.
+        report: told the progress.
+
+    Returns:
+        The best held-out score.
+    """
+    learnt, pad_id = prepared.learnt, prepared.pad_id
+    anchors = fit_heads(reader, learnt, pad_id) if config.trained_layers or config.layers else None
+    if config.layers:
+        keep_layers(reader, config.layers)
+        fit_heads(reader, learnt, pad_id)
+    if parent is not None:
+        _start_from(reader, parent, prepared.encoder, prepared.sets)
+    if anchors is None or config.trained_layers == 0:
+        fit_heads(reader, learnt, pad_id, adapt=parent is not None, only=relearn)
+        return held_out_score(read_all(reader, prepared.held, pad_id), prepared.held)
+    lessons = None
+    if config.teachers:
+        lessons = ask_teachers(config.teachers, [*prepared.taught, *prepared.faq_texts], prepared.sets)
+        if lessons.vectors is not None and lessons.vectors.shape == anchors.shape:
+            anchors = lessons.vectors
+    with adapters(reader, config.method, frozen_layers(reader, config)):
+        return fit(
+            reader,
+            learnt,
+            prepared.held,
+            prepared.faq_pairs,
+            config,
+            pad_id,
+            anchors=anchors,
+            teaching=lessons.logits if lessons else None,
+            work=work,
+            fingerprint=fingerprint,
+            report=report,
+        )
 
 
 def save_encoder(reader: Reader, encoder: PretrainedEncoder, folder: Path, max_tokens: int) -> None:
@@ -201,42 +216,6 @@ def save_encoder(reader: Reader, encoder: PretrainedEncoder, folder: Path, max_t
             modules=modules, prompts=prompts, default_prompt_name="query" if prompts else None, device="cpu"
         )
         model.save(str(folder), create_model_card=False)
-
-
-def pair_faq(entries: Sequence[FaqEntry], first_row: int = 0) -> tuple[list[str], list[FaqPair]]:
-    """Pairs what means the same: an entry's question with each variant, and its questions in two languages.
-
-    Args:
-        entries: the knowledge base; ids that differ in the language only (`<stem>.<lang>`) are translations.
-        first_row: the row that the first text will have.
-
-    Returns:
-        The texts of the pairs, each once, and the pairs.
-    """
-    by_stem: dict[str, list[FaqEntry]] = defaultdict(list)
-    for entry in entries:
-        by_stem[entry.id.removesuffix(f".{entry.lang}")].append(entry)
-    rows: dict[str, int] = {}
-    pairs = []
-    for stem, group in by_stem.items():
-        same = [(entry.question, variant) for entry in group for variant in entry.variants]
-        same += [(one.question, next_one.question) for one, next_one in pairwise(group)]
-        for left, right in same:
-            row, other = (rows.setdefault(text, first_row + len(rows)) for text in (left, right))
-            pairs.append(FaqPair(row, other, stem))
-    return list(rows), pairs
-
-
-class _Tokeniser:
-    """Features of examples for one encoder and label set."""
-
-    def __init__(self, sets: LabelSets, encoder: PretrainedEncoder, config: TrainingConfig) -> None:
-        self._sets, self._encoder, self._config = sets, encoder, config
-
-    def __call__(self, examples: Sequence[Example]) -> list[Features]:
-        """One item an example."""
-        encoder = self._encoder
-        return featurise(examples, self._sets, encoder.tokenizer, encoder.prefix, self._config.max_tokens)
 
 
 def _set_up(config: TrainingConfig) -> None:
@@ -287,13 +266,14 @@ def _start_from(reader: Reader, parent: Path, encoder: PretrainedEncoder, sets: 
             reader.tagger.load_state_dict(old.tagger.state_dict())
 
 
-def _faq_before(training_set: TrainingSet, reader: Reader, tokenise: _Tokeniser, pad_id: int) -> dict[str, float]:
+def _faq_before(training_set: TrainingSet, reader: Reader, prepared: Prepared) -> dict[str, float]:
     """FAQ retrieval with the pretrained vectors, to compare with after training."""
     if not training_set.faq or not training_set.faq_queries:
         return {}
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        return read_all(reader, tokenise([Example(text) for text in texts]), pad_id).vectors
+        features = prepared.tokenise([Example(text) for text in texts])
+        return read_all(reader, features, prepared.pad_id).vectors
 
     index = FaqIndex.build(training_set.faq, embed)
     return faq_metrics(embed, index, training_set.faq_queries)

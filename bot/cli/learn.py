@@ -1,4 +1,4 @@
-"""`frontdesk train`, `evaluate`, `batch` and `retrain`."""
+"""`frontdesk train`, `tune`, `evaluate` and `batch`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 def add_commands(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command()(train)
+    app.command()(tune)
     app.command()(evaluate)
     app.command()(batch)
 
@@ -54,7 +55,8 @@ def train(
 ) -> None:
     """Train a release; its heads follow from the label fields of the examples."""
     from training.config import read_config
-    from training.train import TrainingSet, train_release
+    from training.prepare import TrainingSet
+    from training.train import train_release
 
     settings = read_settings()
     training_config = read_config(
@@ -76,6 +78,39 @@ def train(
     with training_progress("Training") as report:
         manifest = train_release(training_set, training_config, out, settings.data_dir, report=report)
     say(f"Release {manifest.name} is in {out}. See {out / 'card.md'}.")
+
+
+def tune(
+    examples: Examples,
+    out: Annotated[Path, typer.Option("--out", help="The settings file to write, for `train --config`.")],
+    faq: Faq = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings to start from, as a YAML file.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option("--encoder", help="A pretrained encoder by name, folder or hub id.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")] = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Trainings in all.")] = 20,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0.01, help="Start no training after these.")] = None,
+) -> None:
+    """Search for better training settings on held-out texts; the same command goes on where it stopped."""
+    from training.config import read_config
+    from training.prepare import TrainingSet
+    from training.tune import TrialProgress
+    from training.tune import tune as search
+
+    settings = read_settings()
+    training_set = TrainingSet(
+        examples=read_examples(*data_files(examples)), faq=read_faq(*data_files(faq)) if faq else ()
+    )
+    start = read_config(config, encoder=encoder, seed=seed, languages=settings.languages)
+    seconds = None if minutes is None else 60 * minutes
+    with training_progress("Searching") as show:
+
+        def report(progress: TrialProgress) -> None:
+            show(progress.overall)
+
+        search(training_set, start, out, settings.data_dir, trials=trials, seconds=seconds, report=report)
+    say(f"The best settings are in {out}. Train with `frontdesk train --config {out}`.")
 
 
 def evaluate(

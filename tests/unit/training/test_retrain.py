@@ -18,10 +18,10 @@ from nlu.types import Distribution, InputError, ReleaseError, Score, Understandi
 from training import retrain_report
 from training.config import TrainingConfig
 from training.logged import LoggedTurn
+from training.prepare import TrainingSet
 from training.promote import Outcomes
 from training.retrain import RetrainInputs, preview, refused_before, retrain
 from training.retrain_report import Status
-from training.train import TrainingSet
 from training.warm_start import config_like, fits, warm_starts
 
 LABELS = ("goodbye", "order_status")

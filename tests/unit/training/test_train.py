@@ -22,7 +22,8 @@ from nlu.types import ReleaseError
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery
 from training.config import TrainingConfig
-from training.train import TrainingSet, pair_faq, train_release
+from training.prepare import TrainingSet, pair_faq
+from training.train import train_release
 
 COLOURS = ("red", "blue", "green", "white", "black")
 THINGS = ("lamp", "kettle", "shoe", "bag", "shirt", "bottle", "chair", "plate")

@@ -1,0 +1,134 @@
+"""What a training run starts from: texts as token ids, split, with the label sets and the encoder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from nlu.examples import Example
+from nlu.model import Reader
+from nlu.pretrained import PretrainedEncoder, load_pretrained
+from retrieval.types import FaqEntry, FaqQuery
+from training.config import TrainingConfig
+from training.datasets import Features, LabelSets, featurise, label_sets, split_held_out
+from training.fit import FaqPair
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What a release is made of.
+
+    Attributes:
+        examples: labelled texts.
+        faq: the knowledge base.
+        test: the frozen test set that training never sees; its metrics go into the manifest.
+        faq_queries: test queries for the knowledge base.
+    """
+
+    examples: Sequence[Example]
+    faq: Sequence[FaqEntry] = ()
+    test: Sequence[Example] = ()
+    faq_queries: Sequence[FaqQuery] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A training set, ready to be learnt from.
+
+    Attributes:
+        examples: labelled texts, those of the test split left out.
+        sets: their label sets.
+        encoder: the pretrained encoder.
+        max_tokens: longer texts are cut.
+        taught: the examples that are learnt from.
+        faq_texts: texts of FAQ pairs, without labels.
+        learnt: `taught`, then `faq_texts`, as token ids.
+        held: the examples that are held out, as token ids.
+        faq_pairs: pairs of rows of `learnt` that ask the same.
+    """
+
+    examples: list[Example]
+    sets: LabelSets
+    encoder: PretrainedEncoder
+    max_tokens: int
+    taught: list[Example]
+    faq_texts: list[Example]
+    learnt: list[Features]
+    held: list[Features]
+    faq_pairs: list[FaqPair]
+
+    @property
+    def pad_id(self) -> int:
+        """The padding token."""
+        return int(self.encoder.tokenizer.pad_token_id)
+
+    def tokenise(self, examples: Sequence[Example]) -> list[Features]:
+        """Token ids and label indices, one item an example."""
+        return featurise(examples, self.sets, self.encoder.tokenizer, self.encoder.prefix, self.max_tokens)
+
+    def reader(self, config: TrainingConfig) -> Reader:
+        """The pretrained encoder, in place, with heads that know nothing yet."""
+        sizes = {head: len(labels) for head, labels in self.sets.heads.items()}
+        return Reader(self.encoder.model, sizes, len(self.sets.tags), config.dropout)
+
+
+def prepare(training_set: TrainingSet, config: TrainingConfig, data_dir: Path) -> Prepared:
+    """Splits and tokenises a training set.
+
+    Args:
+        training_set: what to learn from.
+        config: encoder, languages, share to hold out, seed.
+        data_dir: where unpacked encoders are kept.
+
+    Returns:
+        What a run starts from; an `InputError` where the examples cannot be learnt from.
+    """
+    examples = [example for example in training_set.examples if example.split != "test"]
+    sets = label_sets(examples)
+    encoder = load_pretrained(config.encoder, data_dir, config.languages)
+    known, held = split_held_out(examples, config.holdout, config.holdout_limit, config.seed)
+    taught = [examples[i] for i in known]
+    texts, pairs = pair_faq(training_set.faq, first_row=len(known))
+    faq_texts = [Example(text) for text in texts]
+
+    def tokenise(some: Sequence[Example]) -> list[Features]:
+        return featurise(some, sets, encoder.tokenizer, encoder.prefix, config.max_tokens)
+
+    return Prepared(
+        examples=examples,
+        sets=sets,
+        encoder=encoder,
+        max_tokens=config.max_tokens,
+        taught=taught,
+        faq_texts=faq_texts,
+        learnt=tokenise(taught + faq_texts),
+        held=tokenise([examples[i] for i in held]),
+        faq_pairs=pairs,
+    )
+
+
+def pair_faq(entries: Sequence[FaqEntry], first_row: int = 0) -> tuple[list[str], list[FaqPair]]:
+    """Pairs what means the same: an entry's question with each variant, and its questions in two languages.
+
+    Args:
+        entries: the knowledge base; ids that differ in the language only (`<stem>.<lang>`) are translations.
+        first_row: the row that the first text will have.
+
+    Returns:
+        The texts of the pairs, each once, and the pairs.
+    """
+    by_stem: dict[str, list[FaqEntry]] = defaultdict(list)
+    for entry in entries:
+        by_stem[entry.id.removesuffix(f".{entry.lang}")].append(entry)
+    rows: dict[str, int] = {}
+    pairs = []
+    for stem, group in by_stem.items():
+        same = [(entry.question, variant) for entry in group for variant in entry.variants]
+        same += [(one.question, next_one.question) for one, next_one in pairwise(group)]
+        for left, right in same:
+            row, other = (rows.setdefault(text, first_row + len(rows)) for text in (left, right))
+            pairs.append(FaqPair(row, other, stem))
+    return list(rows), pairs
