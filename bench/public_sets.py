@@ -28,7 +28,7 @@ class PublicSet:
         name: for people.
         folder: in the data folder.
         encoder: what is trained.
-        goals: what is wanted of a figure of `frontdesk evaluate`, by its path such as `heads.intent.accuracy`; None
+        goals: what is wanted of a figure of `frontdesk evaluate`, by its path such as `heads/intent/accuracy`; None
             where the figure is only reported.
         train: the training file.
         test: the test file; None for a set without a split, of which the last fifth is tested on, by time where the
@@ -60,7 +60,7 @@ SETS = (
         "BANKING77 10-shot",
         "banking77",
         ENGLISH,
-        {"heads.intent.accuracy": _least(0.89)},
+        {"heads/intent/accuracy": _least(0.89)},
         train="train_10.jsonl",
         published="CPFT 0.872",
     ),
@@ -68,7 +68,7 @@ SETS = (
         "BANKING77 5-shot",
         "banking77",
         ENGLISH,
-        {"heads.intent.accuracy": _least(0.83)},
+        {"heads/intent/accuracy": _least(0.83)},
         train="train_5.jsonl",
         published="CPFT 0.809, FastFit 0.824",
     ),
@@ -77,10 +77,10 @@ SETS = (
         "clinc150",
         ENGLISH,
         {
-            "heads.intent.accuracy": _least(0.972),
-            "heads.intent.ece": Goal("at most", 0.01),
-            "oos.auroc": _least(0.985),
-            "oos.recall@0.955": _least(0.88),
+            "heads/intent/accuracy": _least(0.972),
+            "heads/intent/ece": Goal("at most", 0.01),
+            "oos/auroc": _least(0.985),
+            "oos/recall@0.955": _least(0.88),
         },
         valid="valid.jsonl",
         without="oos",
@@ -90,7 +90,7 @@ SETS = (
         "emotion (dair-ai)",
         "emotion_dairai",
         ENGLISH,
-        {"heads.emotion.accuracy": _least(0.941), "heads.emotion.macro_f1": None},
+        {"heads/emotion/accuracy": _least(0.941), "heads/emotion/macro_f1": None},
         valid="valid.jsonl",
         published="BERT-base 0.9405",
     ),
@@ -98,7 +98,7 @@ SETS = (
         "SMP2020 ECDT",
         "smp2020_ecdt_zh",
         MULTILINGUAL,
-        {"heads.intent.accuracy": _least(0.965), "entities.f1": _least(0.85)},
+        {"heads/intent/accuracy": _least(0.965), "entities/f1": _least(0.85)},
         valid="valid.jsonl",
         published="accuracy 0.9634, slot F1 0.8432",
     ),
@@ -106,7 +106,7 @@ SETS = (
         "SNIPS",
         "snips",
         ENGLISH,
-        {"heads.intent.accuracy": _least(0.987), "entities.f1": _least(0.955)},
+        {"heads/intent/accuracy": _least(0.987), "entities/f1": _least(0.955)},
         valid="valid.jsonl",
         published="Slot-Gated accuracy 0.970, slot F1 0.888",
     ),
@@ -114,22 +114,22 @@ SETS = (
         "healthcare NER",
         "healthcare_ner",
         ENGLISH,
-        {"entities.token_f1": _least(0.93), "entities.f1": None},
+        {"entities/token_f1": _least(0.93), "entities/f1": None},
         published="CRF token F1 0.907",
     ),
     PublicSet(
         "SMP2020 EWECT",
         "smp2020_ewect_zh",
         MULTILINGUAL,
-        {"heads.emotion.macro_f1": None, "heads.emotion.accuracy": None},
+        {"heads/emotion/macro_f1": None, "heads/emotion/accuracy": None},
         valid="valid.jsonl",
         baseline="emotion",
     ),
     PublicSet(
-        "waimai 10k", "waimai_10k_zh", MULTILINGUAL, {"heads.sentiment.macro_f1": None}, test=None, baseline="sentiment"
+        "waimai 10k", "waimai_10k_zh", MULTILINGUAL, {"heads/sentiment/macro_f1": None}, test=None, baseline="sentiment"
     ),
     PublicSet(
-        "airline tweets", "airline_tweets", ENGLISH, {"heads.sentiment.macro_f1": None}, test=None, baseline="sentiment"
+        "airline tweets", "airline_tweets", ENGLISH, {"heads/sentiment/macro_f1": None}, test=None, baseline="sentiment"
     ),
 )
 
@@ -169,7 +169,12 @@ def _measure(setup: Setup, public: PublicSet) -> list[Figure]:
     names = {runs[-1].folder: "RELEASE", setup.data: "DATA", setup.work: "WORK"}
     command = shown(evaluation, names)
     figures = [
-        Figure(f"{public.name} {path}", tuple(_at(result, path) for result in results), command, goal=goal)
+        Figure(
+            f"{public.name} {path.removeprefix('heads/')}",
+            tuple(_at(result, path) for result in results),
+            command,
+            goal=goal,
+        )
         for path, goal in public.goals.items()
     ]
     if public.baseline:
@@ -236,8 +241,8 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def _at(document: Mapping[str, Any], path: str) -> float:
-    """The value at a path such as `heads.intent.accuracy`."""
+    """The value at a path such as `heads/intent/accuracy`."""
     found: Any = document
-    for key in path.split("."):
+    for key in path.split("/"):
         found = found[key]
     return float(found)

@@ -1,13 +1,14 @@
 """The out-of-scope score: several detectors weighed into one number, 0 to 1, and the threshold that rejects.
 
-With out-of-scope texts at hand the weights are a logistic regression on held-out texts; without any, the energy alone
-is laid on the scale so that about one in-scope text in twenty reaches 0.5.
+With out-of-scope texts at hand the weights are a logistic regression on held-out texts; without any, the energy and the
+distance to the nearest training texts weigh the same, on a scale on which about one in-scope text in twenty reaches 0.5
+with each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,7 @@ class OosFit:
         in_scope_rejected: share of in-scope texts that are rejected.
         recall: share of out-of-scope texts that are rejected; None without any.
         auroc: of the scores; None without out-of-scope texts.
+        parts: AUROC of each detector by its kind; empty without out-of-scope texts.
     """
 
     model: OosModel
@@ -123,6 +125,7 @@ class OosFit:
     in_scope_rejected: float
     recall: float | None
     auroc: float | None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit_detector(
@@ -162,11 +165,11 @@ def fit_detector(
             "No held-out text is in scope, so the out-of-scope score cannot be fitted. Add labelled examples."
         )
     detectors: list[Detector] = [EnergyDetector(temperature, oos_column)]
+    if len(bank):
+        thinned = np.linspace(0, len(bank) - 1, min(len(bank), MAX_BANK)).round().astype(np.int64)
+        detectors.append(KnnDetector(np.asarray(bank, dtype=np.float16)[thinned], neighbours))
     if outside.any():
         detectors.append(MaxProbabilityDetector(temperature, oos_column))
-        if len(bank):
-            thinned = np.linspace(0, len(bank) - 1, min(len(bank), MAX_BANK)).round().astype(np.int64)
-            detectors.append(KnnDetector(np.asarray(bank, dtype=np.float16)[thinned], neighbours))
         if oos_column is not None:
             detectors.append(ClassDetector(oos_column, temperature))
     features = _features(tuple(detectors), logits, vectors)
@@ -179,7 +182,8 @@ def fit_detector(
     else:
         middle, rare = np.quantile(features, [0.5, 1 - _RARE], axis=0)
         means, scales = rare, _positive(rare - middle)
-        weights, bias = np.full(1, np.log((1 - _RARE) / _RARE)), 0.0
+        share = np.log((1 - _RARE) / _RARE) / len(detectors)
+        weights, bias = np.full(len(detectors), share), 0.0
     model = OosModel(tuple(detectors), means, scales, weights, bias)
     scores = model.score(logits, vectors)
     reject = choose_rejection(scores, outside, max_rejection)
@@ -189,6 +193,7 @@ def fit_detector(
         in_scope_rejected=float((scores[~outside] >= reject).mean()),
         recall=float((scores[outside] >= reject).mean()) if outside.any() else None,
         auroc=auroc(scores, outside) if outside.any() else None,
+        parts={d.kind: auroc(features[:, i], outside) for i, d in enumerate(detectors)} if outside.any() else {},
     )
 
 

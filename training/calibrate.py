@@ -91,6 +91,7 @@ def calibrate(
             "rejected_in_scope": oos_fit.in_scope_rejected,
             "auroc": oos_fit.auroc,
             "recall": oos_fit.recall,
+            "detectors": dict(oos_fit.parts),
         }
     calibration = Calibration(temperatures, Thresholds(**thresholds), oos_fit.model if oos_fit else None)
     return Calibrated(calibration, quality, curves)

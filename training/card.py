@@ -57,6 +57,11 @@ def write_card(
         cells = [_figure(test, "accuracy"), _figure(test, "macro_f1"), _figure(test, "ece"), _figure(held, "accuracy")]
         lines.append(f"| {head} | {len(labels)} | {' | '.join(cells)} |")
     lines += _risk_lines(folder, calibrated)
+    detectors = metrics["held_out"].get("oos", {}).get("detectors", {})
+    if detectors:
+        lines += ["", "## Out-of-scope detectors (held out)", "", "| detector | AUROC |", "|---|---|"]
+        lines += [f"| {kind} | {value:.3f} |" for kind, value in detectors.items()]
+        lines.append(f"| all, weighed | {metrics['held_out']['oos']['auroc']:.3f} |")
     if result.oos:
         lines += ["", "## Out of scope (test)", "", *(f"- {name}: {value:.3f}" for name, value in result.oos.items())]
     if result.entities:
