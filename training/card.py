@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,22 @@ from training.risk_picture import draw
 
 RISK_PICTURE = "risk.svg"
 _SHOWN = 12
+_LONGEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An example whose label looks wrong.
+
+    Attributes:
+        text: the example's.
+        given: its label.
+        suggested: what it is like.
+    """
+
+    text: str
+    given: str
+    suggested: str
 
 
 def write_card(
@@ -26,6 +43,7 @@ def write_card(
     hits: HitCalibration,
     calibrated: Calibrated,
     examples: Sequence[Example],
+    doubts: Mapping[str, Sequence[Doubt]],
 ) -> None:
     """Writes `card.md` and the picture that it shows, `risk.svg`.
 
@@ -37,6 +55,7 @@ def write_card(
         hits: calibration of the FAQ's scores.
         calibrated: calibration of the heads, and what it does to held-out texts.
         examples: what it was trained on.
+        doubts: for each head the examples whose label looks wrong.
     """
     thresholds = calibrated.calibration.thresholds
     lines = [
@@ -91,6 +110,17 @@ def write_card(
         few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < 10]
         if few:
             lines.append(f"- {head}: fewer than ten examples of {', '.join(few[:_SHOWN])}")
+    if any(doubts.values()):
+        lines += [
+            "",
+            "## Suspicious labels",
+            "",
+            "Look at these examples; each is labelled otherwise than what it is like.",
+            "",
+        ]
+        lines += ["| head | text | label | suggested |", "|---|---|---|---|"]
+        for head, found in doubts.items():
+            lines += [f"| {head} | {_cell(doubt.text)} | {doubt.given} | {doubt.suggested} |" for doubt in found]
     (folder / "card.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -106,6 +136,12 @@ def _risk_lines(folder: Path, calibrated: Calibrated) -> list[str]:
         shares = [f"{curve.coverage_at(risk):.0%}" for risk in SHOWN_RISKS]
         lines.append(f"| {head} | {' | '.join(shares)} | {curve.area:.3f} |")
     return lines
+
+
+def _cell(text: str) -> str:
+    """A text as a table's cell."""
+    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return " ".join(short.replace("|", "\\|").split())
 
 
 def _figure(figures: dict[str, float], name: str) -> str:

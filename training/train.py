@@ -20,16 +20,17 @@ from nlu.pretrained import PretrainedEncoder, quiet_transformers
 from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
 from nlu.runtime import ENCODER_FOLDER, load_engine, load_understander, save_calibration
 from nlu.torch_engine import load_reader, save_heads
-from nlu.types import OUT_OF_SCOPE, ReleaseError
+from nlu.types import OUT_OF_SCOPE, ReleaseError, Vector
 from retrieval.index import FaqIndex
 from training.adapters import adapters
 from training.calibrate import calibrate
-from training.card import write_card
+from training.card import Doubt, write_card
 from training.config import TrainingConfig
 from training.datasets import LabelSets
 from training.evaluate import evaluate, faq_metrics
 from training.export import export_graph
 from training.fit import Progress, fit, frozen_layers, held_out_score
+from training.label_issues import find_label_issues
 from training.prepare import Prepared, TrainingSet, prepare
 from training.probe import fit_heads
 from training.reading import read_all, read_with
@@ -128,7 +129,8 @@ def train_release(
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
         metrics: dict[str, Any] = {"test": result.to_json(), "held_out": calibrated.quality}
         metrics |= {"faq_before": before, "runtime": runtime}
-        write_card(partial, manifest, metrics, result, index.calibration, calibrated, examples)
+        doubts = {head: _doubts(taught, vectors, head) for head in sets.heads}
+        write_card(partial, manifest, metrics, result, index.calibration, calibrated, examples, doubts)
         manifest = write_manifest(partial, manifest.with_metrics(metrics))
         seal(partial, out)
     return manifest
@@ -216,6 +218,12 @@ def save_encoder(reader: Reader, encoder: PretrainedEncoder, folder: Path, max_t
             modules=modules, prompts=prompts, default_prompt_name="query" if prompts else None, device="cpu"
         )
         model.save(str(folder), create_model_card=False)
+
+
+def _doubts(taught: Sequence[Example], vectors: Vector, head: str) -> list[Doubt]:
+    """The examples of a head whose label looks wrong."""
+    found = find_label_issues(vectors, [example.labels.get(head) for example in taught])
+    return [Doubt(taught[issue.row].text, issue.given, issue.suggested) for issue in found]
 
 
 def _set_up(config: TrainingConfig) -> None:

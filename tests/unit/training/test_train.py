@@ -68,13 +68,16 @@ def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_
     test = [Example("where is my grey hat", {"intent": "order_status"}), Example("paint me a sky", {"intent": "oos"})]
     queries = [FaqQuery("where do I park the car", ("parking.en",), "en")]
     out = tmp_path / "release"
-    made = train_release(TrainingSet(examples(), FAQ, test, queries), config(little_bert), out, tmp_path)
+    mistaken = Example("where is my very red lamp", {"intent": "return_request"}, lang="en", split="train")
+    made = train_release(TrainingSet([*examples(), mistaken], FAQ, test, queries), config(little_bert), out, tmp_path)
     verify(out)
     assert read_manifest(out) == made
     assert made.heads == {"emotion": ["anger", "joy"], "intent": sorted(WISHES)}
     assert {"test", "held_out", "faq_before"} <= set(made.metrics)
     assert made.metrics["faq_before"].keys() == made.metrics["test"]["faq"].keys()
     assert "| figure | pretrained encoder | this release |" in (out / "card.md").read_text("utf-8")
+    suspicious = f"| intent | {mistaken.text} | return_request | order_status |"
+    assert suspicious in (out / "card.md").read_text("utf-8")
     assert "![Wrong answers by texts answered](risk.svg)" in (out / "card.md").read_text("utf-8")
     assert (out / "risk.svg").read_text("utf-8").startswith("<svg")
     assert [entry.id for entry in FaqIndex.load(out).entries] == [entry.id for entry in FAQ]
