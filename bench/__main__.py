@@ -144,10 +144,10 @@ def check(names: list[Name], data: Path, json_file: Path | None, release: Path |
         InputError: a file or folder is missing; names it.
     """
     missing = [path for path in banking77.needed_files(data) if not path.is_file()]
-    if Name.BANKING77 in names and missing:
+    if {Name.BANKING77, Name.RECIPE} & set(names) and missing:
         raise InputError(
             f"{missing[0]}: there is no such file. Give the folder of the public data sets with --data, or name the "
-            "benchmarks that need none: shop, pipeline."
+            "benchmarks that need none: shop, pipeline, reading."
         )
     if release is not None and not (release / "manifest.json").is_file():
         raise InputError(f"{release}: is no release folder. Train one with `frontdesk train`, or leave --release out.")

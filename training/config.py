@@ -39,6 +39,7 @@ class TrainingConfig(BaseModel):
         method: what learns in these layers: all weights (`full`), or adapters merged at the end (`lora`, `ia3`).
         layers: how many of the encoder's layers stay, evenly spread; 0 keeps all.
         teachers: release folders whose view of the examples is learnt as well.
+        noise: share of the examples that are learnt with typing slips as well.
         max_tokens: longer texts are cut here.
         holdout: share of the examples kept aside for early stopping, calibration and thresholds.
         holdout_limit: the most examples that are kept aside.
@@ -72,6 +73,7 @@ class TrainingConfig(BaseModel):
     method: Method = "full"
     layers: int = Field(0, ge=0, le=48)
     teachers: tuple[Path, ...] = ()
+    noise: float = Field(0.0, ge=0, le=1)
     max_tokens: int = Field(128, ge=8, le=512)
     holdout: float = Field(0.1, gt=0, lt=0.5)
     holdout_limit: int = Field(600, ge=20)

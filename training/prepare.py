@@ -15,6 +15,7 @@ from retrieval.types import FaqEntry, FaqQuery
 from training.config import TrainingConfig
 from training.datasets import Features, LabelSets, featurise, label_sets, split_held_out
 from training.fit import FaqPair
+from training.noise import noisy_copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Prepared:
         sets: their label sets.
         encoder: the pretrained encoder.
         max_tokens: longer texts are cut.
-        taught: the examples that are learnt from.
+        taught: the examples that are learnt from, noisy copies included.
         faq_texts: texts of FAQ pairs, without labels.
         learnt: `taught`, then `faq_texts`, as token ids.
         held: the examples that are held out, as token ids.
@@ -91,7 +92,8 @@ def prepare(training_set: TrainingSet, config: TrainingConfig, data_dir: Path) -
     encoder = load_pretrained(config.encoder, data_dir, config.languages)
     known, held = split_held_out(examples, config.holdout, config.holdout_limit, config.seed)
     taught = [examples[i] for i in known]
-    texts, pairs = pair_faq(training_set.faq, first_row=len(known))
+    taught += noisy_copies(taught, config.noise, config.seed)
+    texts, pairs = pair_faq(training_set.faq, first_row=len(taught))
     faq_texts = [Example(text) for text in texts]
 
     def tokenise(some: Sequence[Example]) -> list[Features]:
