@@ -119,7 +119,7 @@ def _replaced(example: Example, start: int, end: int, part: str) -> Example:
 
 
 def _homophones(examples: Sequence[Example]) -> dict[str, list[str]]:
-    """For each Chinese character others of the examples that sound the same, as often as they occur, at most ten times."""
+    """For each Chinese character others that sound the same, as often as the examples have them, at most ten times."""
     counts = Counter(character for example in examples for character in _HAN.findall(example.text))
     if not counts:
         return {}
