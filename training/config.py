@@ -40,6 +40,11 @@ class TrainingConfig(BaseModel):
         layers: how many of the encoder's layers stay, evenly spread; 0 keeps all.
         teachers: release folders whose view of the examples is learnt as well.
         noise: share of the examples that are learnt with typing slips as well.
+        synonyms: share of the examples that are learnt in other words as well.
+        back_translation: share of the examples that are learnt translated there and back as well.
+        translator: what translates: a LibreTranslate server's address, or a folder with models `zh-en` and `en-zh`.
+        pseudo_labels: the certainty from which on a release's reading of a text that nobody labelled is learnt by its
+            successor; 0 for none.
         max_tokens: longer texts are cut here.
         holdout: share of the examples kept aside for early stopping, calibration and thresholds.
         holdout_limit: the most examples that are kept aside.
@@ -74,6 +79,10 @@ class TrainingConfig(BaseModel):
     layers: int = Field(0, ge=0, le=48)
     teachers: tuple[Path, ...] = ()
     noise: float = Field(0.0, ge=0, le=1)
+    synonyms: float = Field(0.0, ge=0, le=1)
+    back_translation: float = Field(0.0, ge=0, le=1)
+    translator: str = ""
+    pseudo_labels: float = Field(0.0, ge=0, le=1)
     max_tokens: int = Field(128, ge=8, le=512)
     holdout: float = Field(0.1, gt=0, lt=0.5)
     holdout_limit: int = Field(600, ge=20)

@@ -219,7 +219,7 @@ def gather(turns: Iterable[LoggedTurn], known: Known) -> Gathered:
     latest: dict[tuple[str, str], Claim] = {}
     for turn in turns:
         claims = list(_claims(turn))
-        reason = _unfit(turn) if claims else "neither corrected nor confirmed"
+        reason = unfit(turn) if claims else "neither corrected nor confirmed"
         if reason:
             dropped[reason] += 1
             continue
@@ -247,6 +247,22 @@ def gather(turns: Iterable[LoggedTurn], known: Known) -> Gathered:
     return Gathered(tuple(kept), dict(dropped), told)
 
 
+def unfit(turn: LoggedTurn) -> str:
+    """Why a turn's text teaches nothing; empty where it may teach something."""
+    text = normalise(turn.text)
+    if not text:
+        return "empty"
+    if turn.kind == "button" or _BUTTON_VALUE.fullmatch(text):
+        return "a button"
+    if _COMMAND.match(text):
+        return "a command"
+    if len(text) > MAX_TEXT:
+        return f"longer than {MAX_TEXT} characters"
+    if sum(character.isalpha() for character in text) < _MIN_LETTERS:
+        return "too short"
+    return ""
+
+
 def text_key(text: str) -> str:
     """What makes two texts the same: normalised, masked, without regard to case."""
     return mask(normalise(text)).casefold()
@@ -268,22 +284,6 @@ def _claims(turn: LoggedTurn) -> Iterator[Claim]:
         yield Claim(turn.turn, text, turn.lang, FAQ, turn.faq, Source.CONFIRMED)
     elif turn.decision != "faq" and turn.intent:
         yield Claim(turn.turn, text, turn.lang, "intent", turn.intent, Source.CONFIRMED)
-
-
-def _unfit(turn: LoggedTurn) -> str:
-    """Why a turn's text teaches nothing; empty where it may."""
-    text = normalise(turn.text)
-    if not text:
-        return "empty"
-    if turn.kind == "button" or _BUTTON_VALUE.fullmatch(text):
-        return "a button"
-    if _COMMAND.match(text):
-        return "a command"
-    if len(text) > MAX_TEXT:
-        return f"longer than {MAX_TEXT} characters"
-    if sum(character.isalpha() for character in text) < _MIN_LETTERS:
-        return "too short"
-    return ""
 
 
 def _keep(claim: Claim, latest: dict[tuple[str, str], Claim], dropped: Counter[str], clashes: list[Clash]) -> None:

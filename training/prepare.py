@@ -11,11 +11,14 @@ from pathlib import Path
 from nlu.examples import Example
 from nlu.model import Reader
 from nlu.pretrained import PretrainedEncoder, load_pretrained
+from nlu.types import Vector
 from retrieval.types import FaqEntry, FaqQuery
+from training.augmentation import augment
+from training.augmentation.faithful import Embed
 from training.config import TrainingConfig
 from training.datasets import Features, LabelSets, featurise, label_sets, split_held_out
 from training.fit import FaqPair
-from training.noise import noisy_copies
+from training.reading import read_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,14 @@ class TrainingSet:
         faq: the knowledge base.
         test: the frozen test set that training never sees; its metrics go into the manifest.
         faq_queries: test queries for the knowledge base.
+        unsure: texts with labels that nobody has confirmed; they are learnt from and never held out.
     """
 
     examples: Sequence[Example]
     faq: Sequence[FaqEntry] = ()
     test: Sequence[Example] = ()
     faq_queries: Sequence[FaqQuery] = field(default=())
+    unsure: Sequence[Example] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +49,7 @@ class Prepared:
         sets: their label sets.
         encoder: the pretrained encoder.
         max_tokens: longer texts are cut.
-        taught: the examples that are learnt from, noisy copies included.
+        taught: the examples that are learnt from, unsure ones and copies included.
         faq_texts: texts of FAQ pairs, without labels.
         learnt: `taught`, then `faq_texts`, as token ids.
         held: the examples that are held out, as token ids.
@@ -91,8 +96,8 @@ def prepare(training_set: TrainingSet, config: TrainingConfig, data_dir: Path) -
     sets = label_sets(examples)
     encoder = load_pretrained(config.encoder, data_dir, config.languages)
     known, held = split_held_out(examples, config.holdout, config.holdout_limit, config.seed)
-    taught = [examples[i] for i in known]
-    taught += noisy_copies(taught, config.noise, config.seed)
+    taught = [*(examples[i] for i in known), *training_set.unsure]
+    taught += augment(taught, config, _embedder(encoder, config.max_tokens))
     texts, pairs = pair_faq(training_set.faq, first_row=len(taught))
     faq_texts = [Example(text) for text in texts]
 
@@ -110,6 +115,18 @@ def prepare(training_set: TrainingSet, config: TrainingConfig, data_dir: Path) -
         held=tokenise([examples[i] for i in held]),
         faq_pairs=pairs,
     )
+
+
+def _embedder(encoder: PretrainedEncoder, max_tokens: int) -> Embed:
+    """Unit vectors of texts by the pretrained encoder."""
+
+    def embed(texts: Sequence[str]) -> Vector:
+        features = featurise(
+            [Example(text) for text in texts], LabelSets({}, ()), encoder.tokenizer, encoder.prefix, max_tokens
+        )
+        return read_all(Reader(encoder.model, {}, 0), features, int(encoder.tokenizer.pad_token_id)).vectors
+
+    return embed
 
 
 def pair_faq(entries: Sequence[FaqEntry], first_row: int = 0) -> tuple[list[str], list[FaqPair]]:

@@ -27,6 +27,7 @@ from training.outcomes import OpenedRelease, Trial, follows, measure
 from training.plausibility import KnownTexts, Suspicion, refusal, suspicions
 from training.prepare import TrainingSet
 from training.promote import Judgement, Outcomes, judge
+from training.pseudo_labels import pseudo_labelled
 from training.retrain_report import RetrainReport, Status, last_report, write_report
 from training.train import train_release
 from training.warm_start import config_like, fits, warm_starts
@@ -120,7 +121,8 @@ def retrain(
     trial = Trial(unseen_test(inputs.test, gathered), _shared_queries(inputs, release, gathered), gathered.corrections)
     before = measure(release, trial)
     with contextlib.ExitStack() as drafts:
-        candidate = _best_candidate(_Run(inputs, gathered, store, data_dir, trial, before), current, drafts, report)
+        run = _Run(inputs, gathered, store, data_dir, trial, before, _pseudo_labelled(release, inputs, gathered))
+        candidate = _best_candidate(run, current, drafts, report)
         seal(candidate.folder, store.root / candidate.name)
     told = replace(
         told,
@@ -155,6 +157,7 @@ class _Run:
     data_dir: Path
     trial: Trial
     before: Outcomes
+    unsure: Sequence[Example]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ def _best_candidate(
     for config, parent in _attempts(run.inputs, run.store.path(current)):
         folder = drafts.enter_context(run.store.draft("retrain")) / "release"
         examples = training_examples(run.inputs.base, run.gathered, config)
-        material = TrainingSet(examples, faq, run.trial.test, run.trial.queries)
+        material = TrainingSet(examples, faq, run.trial.test, run.trial.queries, run.unsure)
         manifest = train_release(
             material, config, folder, run.data_dir, parent=parent, relearn=spoken_of, report=report
         )
@@ -203,6 +206,13 @@ def _shared_queries(inputs: RetrainInputs, release: OpenedRelease, gathered: Gat
     """The frozen queries that both releases can answer: their entries are in both knowledge bases."""
     shared = {entry.id for entry in inputs.faq} & {entry.id for entry in release.index.entries}
     return [query for query in unseen_queries(inputs.queries, gathered) if shared.issuperset(query.relevant)]
+
+
+def _pseudo_labelled(release: OpenedRelease, inputs: RetrainInputs, gathered: Gathered) -> list[Example]:
+    """What the current release is sure of among the turns that nobody spoke about, where the settings want it."""
+    least = inputs.config.pseudo_labels
+    known = [*inputs.base, *inputs.test, *gathered.examples]
+    return pseudo_labelled(release.read, inputs.turns, known, least) if least else []
 
 
 def _suspicions(

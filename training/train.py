@@ -243,7 +243,8 @@ def _parent_folder(out: Path) -> Path:
 def _run_key(training_set: TrainingSet, config: TrainingConfig, encoder: PretrainedEncoder, parent: Path | None) -> str:
     """What a checkpoint must agree with to be gone on from."""
     faq = "\n".join(f"{e.id}\t{e.question}\t{'|'.join(e.variants)}" for e in training_set.faq)
-    parts = (fingerprint(training_set.examples), faq, config.model_dump_json(), encoder.fingerprint, str(parent))
+    learnt = fingerprint([*training_set.examples, *training_set.unsure])
+    parts = (learnt, faq, config.model_dump_json(), encoder.fingerprint, str(parent))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +20,10 @@ from nlu.examples import read_examples
 from nlu.releases import verify
 from retrieval.faq import read_faq, read_queries
 from retrieval.index import FaqIndex
+
+if TYPE_CHECKING:
+    from training.config import TrainingConfig
+    from training.prepare import TrainingSet
 
 Examples = Annotated[list[Path], typer.Option("--examples", help="Example files, or folders of them; may be repeated.")]
 Faq = Annotated[list[Path] | None, typer.Option("--faq", help="FAQ files, or folders of them; may be repeated.")]
@@ -52,6 +58,10 @@ def train(
     ] = None,
     layers: Annotated[int | None, typer.Option("--layers", help="Layers of the encoder that stay.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="What learns: full, lora or ia3.")] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option("--unlabelled", help="A JSON lines file with a field `text`, which the first teacher labels."),
+    ] = None,
 ) -> None:
     """Train a release; its heads follow from the label fields of the examples."""
     from training.config import read_config
@@ -75,9 +85,41 @@ def train(
         test=read_examples(*data_files(test), keep_duplicates=True) if test else (),
         faq_queries=read_queries(faq_queries) if faq_queries else (),
     )
+    if unlabelled is not None:
+        training_set = with_unlabelled(training_set, unlabelled, training_config)
     with training_progress("Training") as report:
         manifest = train_release(training_set, training_config, out, settings.data_dir, report=report)
     say(f"Release {manifest.name} is in {out}. See {out / 'card.md'}.")
+
+
+def with_unlabelled(training_set: TrainingSet, source: Path, config: TrainingConfig) -> TrainingSet:
+    """Adds the texts that the first teacher reads with certainty.
+
+    Args:
+        training_set: what is learnt from already.
+        source: a JSON lines file with a field `text`.
+        config: names the teachers and the certainty wanted.
+
+    Returns:
+        The training set with those texts.
+
+    Raises:
+        InputError: there is no teacher, or the file is damaged; names the line.
+    """
+    from nlu.runtime import load_understander
+    from training.evaluate import read_texts
+    from training.logged import LoggedTurn
+    from training.pseudo_labels import LEAST, pseudo_labelled
+
+    if not config.teachers:
+        raise InputError("--unlabelled needs a release that labels the texts. Name one with --teacher.")
+    turns = [LoggedTurn(number, str(line["text"])) for number, line in enumerate(_text_lines(source))]
+    known = [*training_set.examples, *training_set.test]
+    verify(config.teachers[0])
+    understander = load_understander(config.teachers[0])
+    unsure = pseudo_labelled(partial(read_texts, understander), turns, known, config.pseudo_labels or LEAST)
+    say(f"{len(unsure)} of {len(turns)} unlabelled texts are learnt from.")
+    return replace(training_set, unsure=unsure)
 
 
 def tune(

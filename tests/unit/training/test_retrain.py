@@ -297,3 +297,16 @@ def test_a_successor_inherits_what_the_settings_leave_open() -> None:
 def test_when_a_release_can_be_gone_on_from(config: dict[str, Any], base: list[Example], fitting: bool) -> None:
     like = config_like(TrainingConfig(), MANIFEST).model_copy(update=config)
     assert fits(MANIFEST, like, base) is fitting
+
+
+def test_turns_that_nobody_spoke_about_are_learnt_where_the_settings_want_it(world: World) -> None:
+    said = [*GOOD, LoggedTurn(9, "hello nobody labelled this")]
+    world.results = [scored(0), scored(3)]
+    retrain(inputs(said), world.store, world.data_dir)
+    assert world.trained[0][2].unsure == []
+
+    world.results = [scored(0), scored(3)]
+    wanted = replace(inputs([*said, LoggedTurn(10, f"{WORDS} z", corrections={"intent": "order_status"})]))
+    wanted = replace(wanted, config=wanted.config.model_copy(update={"pseudo_labels": 0.55}))
+    retrain(wanted, world.store, world.data_dir)
+    assert [example.text for example in world.trained[1][2].unsure] == ["hello nobody labelled this"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nlu.examples import Example, Span
 from nlu.types import InputError
-from training.noise import noisy_copies
+from training.augmentation.noise import noisy_copies
 
 ENGLISH = [Example(f"where is my parcel number {n} please", {"intent": "status"}, lang="en") for n in range(40)]
 CHINESE = [Example(f"我的快递{n}号到哪里了", {"intent": "status"}, lang="zh") for n in range(40)]

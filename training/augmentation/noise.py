@@ -15,14 +15,13 @@ from random import Random
 
 from nlu.examples import Example
 from nlu.types import InputError
+from training.augmentation.edits import replaced, untouched
+from training.augmentation.faithful import WEIGHT
 
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_KEPT_WORDS = frozenset({"cannot", "never", "none", "nothing", "without"})
-_KEPT_CHARACTERS = frozenset("不没别无未非勿莫否")
 _CHARACTERS_A_SLIP = 12
-_WEIGHT = 0.5
 
 
 def noisy_copies(examples: Sequence[Example], share: float, seed: int) -> list[Example]:
@@ -62,22 +61,16 @@ def _with_slips(example: Example, sounds: dict[str, list[str]], rng: Random) -> 
             break
         start, end = rng.choice(places)
         slip = _slip(base.text[start:end], sounds, rng)
-        made = _replaced(base, start, end, slip)
-    return replace(made, weight=example.weight * _WEIGHT) if made is not None else None
+        made = replaced(base, start, end, slip)
+    return replace(made, weight=example.weight * WEIGHT) if made is not None else None
 
 
 def _places(example: Example) -> list[tuple[int, int]]:
     """Words and characters that may be mistyped."""
-    text, spans = example.text, example.entities or ()
-    words = [m.span() for m in _WORD.finditer(text) if m[0].lower() not in _KEPT_WORDS]
-    characters = [m.span() for m in _HAN.finditer(text) if m[0] not in _KEPT_CHARACTERS]
-    if len(characters) < 4:
-        characters = []
-    return [
-        (start, end)
-        for start, end in words + characters
-        if all(end <= span.start or span.end <= start for span in spans)
-    ]
+    words = [match.span() for match in _WORD.finditer(example.text)]
+    characters = [match.span() for match in _HAN.finditer(example.text)]
+    characters = untouched(example, characters)
+    return untouched(example, words) + (characters if len(characters) >= 4 else [])
 
 
 def _slip(part: str, sounds: dict[str, list[str]], rng: Random) -> str:
@@ -103,19 +96,6 @@ def _beside(letter: str, rng: Random) -> str:
             found = rng.choice(near)
             return found.upper() if letter.isupper() else found
     return letter
-
-
-def _replaced(example: Example, start: int, end: int, part: str) -> Example:
-    """The example with other characters in a place, and its entities moved along."""
-    text = example.text[:start] + part + example.text[end:]
-    shift = len(part) - (end - start)
-    entities = example.entities
-    if entities is not None:
-        entities = tuple(
-            replace(span, start=span.start + shift, end=span.end + shift) if span.start >= end else span
-            for span in entities
-        )
-    return replace(example, text=text, entities=entities)
 
 
 def _homophones(examples: Sequence[Example]) -> dict[str, list[str]]:
