@@ -78,6 +78,14 @@ class Batch:
     tags: Tensor
     weights: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        if self.ids.device == device:
+            return self
+        labels = {head: values.to(device) for head, values in self.labels.items()}
+        ids, mask, tags, weights = (x.to(device) for x in (self.ids, self.mask, self.tags, self.weights))
+        return Batch(self.rows, ids, mask, labels, tags, weights)
+
 
 def label_sets(examples: Sequence[Example]) -> LabelSets:
     """Collects the labels of each field that occurs.

@@ -23,6 +23,7 @@ from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Batch, Features, bucketed_batches, collate, label_array
 from training.losses import Objective, divergence, shifted
+from training.processes import Processes
 from training.reading import LowerLayers, Readings, autocast, read_all
 
 _PAIRS_EVERY = 4
@@ -73,6 +74,7 @@ def fit(
     *,
     anchors: NDArray[np.float32],
     teaching: Mapping[str, Tensor] | None = None,
+    processes: Processes | None = None,
     work: Path | None = None,
     fingerprint: str = "",
     report: Callable[[Progress], None] = lambda _: None,
@@ -91,6 +93,7 @@ def fit(
         pad_id: the padding token.
         anchors: unit vectors that those of `features` are held near, shape `(n, width)`.
         teaching: for each head log-probabilities that teachers give `features`, shape `(n, labels)`.
+        processes: those that train together; this one alone by default.
         work: a folder for checkpoints, or None for none; a run that was interrupted goes on from there.
         fingerprint: what a checkpoint must have been made with to be gone on from.
         report: told the progress after each step.
@@ -98,14 +101,19 @@ def fit(
     Returns:
         The best held-out score: the mean accuracy of all heads.
     """
+    processes = processes or Processes.join()
+    device = processes.device
+    reader.to(device)
     trained = _trained_parameters(reader, config)
+    processes.equalise(trained.values())
     optimizer = torch.optim.AdamW(_groups(trained, config), fused=True)
     labelled = [row for row, item in enumerate(features) if item.labels or item.tags is not None]
     lengths = [len(features[row].ids) for row in labelled]
     per_epoch = math.ceil(len(labelled) / config.batch_size)
     steps = per_epoch * config.epochs
     lower = LowerLayers(reader, features, frozen_layers(reader, config), pad_id)
-    objective = Objective(config, torch.from_numpy(anchors), teaching or {})
+    taught = {head: values.to(device) for head, values in (teaching or {}).items()}
+    objective = Objective(config, torch.from_numpy(anchors).to(device), taught)
     pairs = _PairSampler(faq_pairs, config)
     averaged = {name: parameter.detach().clone() for name, parameter in trained.items()}
     best = {name: value.clone() for name, value in averaged.items()}
@@ -116,10 +124,11 @@ def fit(
     for epoch in range(state.step // per_epoch, config.epochs):
         batches = bucketed_batches(lengths, config.batch_size, Random(f"{config.seed}-{epoch}"))
         for place in range(state.step - epoch * per_epoch, per_epoch):
-            torch.manual_seed(config.seed * 1_000_003 + state.step)
+            torch.manual_seed(config.seed * 1_000_003 + state.step * processes.count + processes.place)
             reader.train()
             _set_rates(optimizer, state.step, steps, config)
-            batch = collate(features, [labelled[i] for i in batches[place]], list(reader.heads), pad_id)
+            rows = processes.share([labelled[i] for i in batches[place]])
+            batch = collate(features, rows, list(reader.heads), pad_id).to(device)
             hidden = lower(reader, batch).requires_grad_(config.adversarial > 0)
             reading = _read(reader, hidden, batch, lower.depth)
             loss = objective(reading, batch)
@@ -127,7 +136,7 @@ def fit(
                 again = _read(reader, hidden, batch, lower.depth)
                 loss = 0.5 * (loss + objective(again, batch)) + config.rdrop * divergence(reading, again)
             if config.faq_weight and faq_pairs and state.step % _PAIRS_EVERY == 0:
-                paired = collate(features, pairs.draw(state.step), (), pad_id)
+                paired = collate(features, pairs.draw(state.step, processes.place), (), pad_id).to(device)
                 reading = _read(reader, lower(reader, paired), paired, lower.depth)
                 loss = loss + config.faq_weight * pairs.loss(reading.vector) + objective.anchor(reading, paired)
             optimizer.zero_grad(set_to_none=True)
@@ -135,13 +144,14 @@ def fit(
             if config.adversarial:
                 moved = _read(reader, shifted(hidden, config.adversarial), batch, lower.depth)
                 torch.autograd.backward(objective(moved, batch))
+            processes.average_gradients(trained.values())
             nn.utils.clip_grad_norm_(trained.values(), 1.0)
             optimizer.step()
             state.step += 1
             _average(averaged, trained, config.ema, state.step)
             running = loss.item() if state.step == 1 else 0.95 * running + 0.05 * loss.item()
             report(Progress(state.step, steps, epoch + 1, running, max(state.best_score, 0.0)))
-            if work is not None and state.due():
+            if work is not None and processes.first and state.due():
                 save_checkpoint(work, fingerprint, state, trained, averaged, best, optimizer)
         score = _score_with(reader, trained, averaged, held_out, pad_id)
         if score >= state.best_score - _standard_error(state.best_score, len(held_out)):
@@ -153,7 +163,7 @@ def fit(
         if state.stale >= config.patience:
             break
     _load(trained, best)
-    reader.eval()
+    reader.to("cpu").eval()
     return state.best_score
 
 
@@ -209,9 +219,9 @@ class _PairSampler:
         self.pairs, self.config = pairs, config
         self.ranking = MultipleNegativesRankingLoss(model=nn.Identity(), scale=20.0)
 
-    def draw(self, step: int) -> list[int]:
+    def draw(self, step: int, process: int = 0) -> list[int]:
         """Rows of the left texts of some pairs, then of their right texts."""
-        rng = Random(f"{self.config.seed}-pairs-{step}")
+        rng = Random(f"{self.config.seed}-pairs-{step}-{process}" if process else f"{self.config.seed}-pairs-{step}")
         drawn: dict[str, FaqPair] = {}
         for place in rng.sample(range(len(self.pairs)), min(len(self.pairs), 2 * self.config.batch_size)):
             drawn.setdefault(self.pairs[place].entry, self.pairs[place])

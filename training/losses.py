@@ -98,7 +98,7 @@ def contrastive_loss(vectors: Tensor, labels: Tensor) -> Tensor:
     """
     known = labels != NO_LABEL
     vectors, labels = vectors[known], labels[known]
-    itself = torch.eye(len(labels), dtype=torch.bool)
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     same = (labels[:, None] == labels[None]) & ~itself
     paired = same.any(1)
     if not paired.any():

@@ -140,10 +140,10 @@ class LowerLayers:
             self.states = [torch.empty(0)] * len(features)
             reader.eval()
             for rows in sorted_batches([len(item.ids) for item in features], 64):
-                batch = collate(features, rows, (), pad_id)
-                hidden = self._run(reader, batch)
+                batch = collate(features, rows, (), pad_id).to(reader.encoder.device)
+                hidden = self._run(reader, batch).half().cpu()
                 for place, row in enumerate(rows):
-                    self.states[row] = hidden[place, : len(features[row].ids)].half().clone()
+                    self.states[row] = hidden[place, : len(features[row].ids)].clone()
 
     def __call__(self, reader: Reader, batch: Batch) -> Tensor:
         """States before the first trained layer, shape `(batch, tokens, width)`."""
@@ -151,7 +151,8 @@ class LowerLayers:
             return reader.embed(batch.ids)
         if not self.states:
             return self._run(reader, batch)
-        return nn.utils.rnn.pad_sequence([self.states[row] for row in batch.rows], batch_first=True).float()
+        states = nn.utils.rnn.pad_sequence([self.states[row] for row in batch.rows], batch_first=True)
+        return states.to(batch.ids.device).float()
 
     @torch.no_grad()
     def _run(self, reader: Reader, batch: Batch) -> Tensor:

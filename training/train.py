@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import tempfile
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from training.fit import Progress, fit, frozen_layers, held_out_score
 from training.label_issues import find_label_issues
 from training.prepare import Prepared, TrainingSet, prepare
 from training.probe import fit_heads
+from training.processes import Processes
 from training.reading import read_all, read_with
 from training.run_log import run_log
 from training.teachers import ask_teachers, keep_layers
@@ -74,10 +76,12 @@ def train_release(
     reader = prepared.reader(config)
     before = _faq_before(training_set, reader, prepared)
     name = new_name(config.seed)
-    with run_log(data_dir / "runs" / name, config) as log:
+    processes = Processes.join()
+    with run_log(data_dir / "runs" / name, config) if processes.first else nullcontext(_silent) as log:
 
         def both(progress: Progress) -> None:
-            report(progress)
+            if processes.first:
+                report(progress)
             log(progress)
 
         learn(
@@ -86,10 +90,14 @@ def train_release(
             config,
             parent=parent,
             relearn=relearn,
+            processes=processes,
             work=out.parent / f".{out.name}.work",
             fingerprint=_run_key(training_set, config, encoder, parent),
             report=both,
         )
+    if not processes.first:
+        processes.wait()
+        return read_manifest(out)
     in_scope = [row for row, e in enumerate(prepared.taught) if e.labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
     oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=_parent_folder(out)) as partial_name:
@@ -133,6 +141,7 @@ def train_release(
         write_card(partial, manifest, metrics, result, index.calibration, calibrated, examples, doubts)
         manifest = write_manifest(partial, manifest.with_metrics(metrics))
         seal(partial, out)
+    processes.wait()
     return manifest
 
 
@@ -143,6 +152,7 @@ def learn(
     *,
     parent: Path | None = None,
     relearn: Collection[str] | None = None,
+    processes: Processes | None = None,
     work: Path | None = None,
     fingerprint: str = "",
     report: Callable[[Progress], None] = lambda _: None,
@@ -155,6 +165,7 @@ def learn(
         config: how.
         parent: a release to start from.
         relearn: which heads are fitted where no layer learns; None for all.
+        processes: those that train together; this one alone by default.
         work: a folder for checkpoints, or None for none.
         fingerprint: what a checkpoint must have been made with.
         report: told the progress.
@@ -187,6 +198,7 @@ def learn(
             pad_id,
             anchors=anchors,
             teaching=lessons.logits if lessons else None,
+            processes=processes,
             work=work,
             fingerprint=fingerprint,
             report=report,
@@ -224,6 +236,10 @@ def _doubts(taught: Sequence[Example], vectors: Vector, head: str) -> list[Doubt
     """The examples of a head whose label looks wrong."""
     found = find_label_issues(vectors, [example.labels.get(head) for example in taught])
     return [Doubt(taught[issue.row].text, issue.given, issue.suggested) for issue in found]
+
+
+def _silent(_: Progress) -> None:
+    """Tells nobody."""
 
 
 def _set_up(config: TrainingConfig) -> None:
