@@ -8,7 +8,7 @@ with each.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,21 @@ class OosModel:
         """
         standard = (_features(self.detectors, logits, vectors) - self.means) / self.scales
         return _sigmoid(standard @ self.weights + self.bias)
+
+    def with_bank(self, bank: Numbers) -> OosModel:
+        """The same with other vectors of in-scope training texts.
+
+        Args:
+            bank: shape `(m, width)`.
+
+        Returns:
+            The model; itself where it measures no distances.
+        """
+        detectors = tuple(
+            KnnDetector(_thinned(bank), detector.neighbours) if isinstance(detector, KnnDetector) else detector
+            for detector in self.detectors
+        )
+        return replace(self, detectors=detectors)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the vector bank, as plain JSON values."""
@@ -166,8 +181,7 @@ def fit_detector(
         )
     detectors: list[Detector] = [EnergyDetector(temperature, oos_column)]
     if len(bank):
-        thinned = np.linspace(0, len(bank) - 1, min(len(bank), MAX_BANK)).round().astype(np.int64)
-        detectors.append(KnnDetector(np.asarray(bank, dtype=np.float16)[thinned], neighbours))
+        detectors.append(KnnDetector(_thinned(bank), neighbours))
     if outside.any():
         detectors.append(MaxProbabilityDetector(temperature, oos_column))
         if oos_column is not None:
@@ -195,6 +209,12 @@ def fit_detector(
         auroc=auroc(scores, outside) if outside.any() else None,
         parts={d.kind: auroc(features[:, i], outside) for i, d in enumerate(detectors)} if outside.any() else {},
     )
+
+
+def _thinned(bank: Numbers) -> NDArray[np.float16]:
+    """At most `MAX_BANK` of the vectors, evenly."""
+    kept = np.linspace(0, len(bank) - 1, min(len(bank), MAX_BANK)).round().astype(np.int64)
+    return np.asarray(bank, dtype=np.float16)[kept]
 
 
 def choose_rejection(scores: ArrayLike, is_oos: ArrayLike, max_rejection: float = 0.03) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,18 @@ class Calibrated:
     calibration: Calibration
     quality: dict[str, Any]
     curves: dict[str, RiskCoverage]
+
+    def with_bank(self, bank: Vector) -> Calibrated:
+        """The same for a model that has learnt the held-out texts since.
+
+        Args:
+            bank: its vectors of in-scope training texts, shape `(m, width)`.
+
+        Returns:
+            The calibration with these vectors to compare with; temperatures and thresholds stay.
+        """
+        oos = self.calibration.oos
+        return replace(self, calibration=replace(self.calibration, oos=oos.with_bank(bank) if oos else None))
 
 
 def calibrate(

@@ -75,6 +75,11 @@ def write_card(
         held = metrics["held_out"].get(head, {})
         cells = [_figure(test, "accuracy"), _figure(test, "macro_f1"), _figure(test, "ece"), _figure(held, "accuracy")]
         lines.append(f"| {head} | {len(labels)} | {' | '.join(cells)} |")
+    if metrics.get("held_out_learnt"):
+        lines += [
+            "",
+            "Held-out figures are those of a model that had not learnt these texts; this one has, afterwards.",
+        ]
     lines += _risk_lines(folder, calibrated)
     detectors = metrics["held_out"].get("oos", {}).get("detectors", {})
     if detectors:

@@ -48,6 +48,8 @@ class TrainingConfig(BaseModel):
         max_tokens: longer texts are cut here.
         holdout: share of the examples kept aside for early stopping, calibration and thresholds.
         holdout_limit: the most examples that are kept aside.
+        learn_held_out: where labels have at most so many examples each, held-out texts are learnt as well in a second
+            training, after calibration; 0 for never.
         risk: share of wrong answers among accepted intents that is borne; thresholds follow from it.
         patience: epochs that read the held-out texts clearly worse before training ends.
         threads: CPU threads; 0 takes all cores.
@@ -86,6 +88,7 @@ class TrainingConfig(BaseModel):
     max_tokens: int = Field(128, ge=8, le=512)
     holdout: float = Field(0.1, gt=0, lt=0.5)
     holdout_limit: int = Field(600, ge=20)
+    learn_held_out: int = Field(20, ge=0)
     risk: float = Field(0.05, gt=0, lt=0.5)
     patience: int = Field(2, ge=1)
     threads: int = Field(0, ge=0)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from nlu.examples import Example
 from nlu.model import Reader
 from nlu.pretrained import PretrainedEncoder, load_pretrained
-from nlu.types import Vector
+from nlu.types import OUT_OF_SCOPE, Vector
 from retrieval.types import FaqEntry, FaqQuery
 from training.augmentation import augment
 from training.augmentation.faithful import Embed
@@ -67,6 +69,17 @@ class Prepared:
     faq_pairs: list[FaqPair]
 
     @property
+    def usual_count(self) -> float:
+        """How many examples a label has, in the middle, in the head where that is the most; infinite without heads."""
+        counts = [Counter(e.labels[head] for e in self.examples if head in e.labels) for head in self.sets.heads]
+        return max((median(count.values()) for count in counts), default=math.inf)
+
+    @property
+    def in_scope(self) -> list[int]:
+        """Which of `taught` are not labelled out of scope."""
+        return [row for row, e in enumerate(self.taught) if e.labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
+
+    @property
     def pad_id(self) -> int:
         """The padding token."""
         return int(self.encoder.tokenizer.pad_token_id)
@@ -81,13 +94,16 @@ class Prepared:
         return Reader(self.encoder.model, sizes, len(self.sets.tags), config.dropout)
 
 
-def prepare(training_set: TrainingSet, config: TrainingConfig, data_dir: Path) -> Prepared:
+def prepare(
+    training_set: TrainingSet, config: TrainingConfig, data_dir: Path, *, learn_held_out: bool = False
+) -> Prepared:
     """Splits and tokenises a training set.
 
     Args:
         training_set: what to learn from.
         config: encoder, languages, share to hold out, seed.
         data_dir: where unpacked encoders are kept.
+        learn_held_out: learn from the held-out texts too, after they have served to calibrate.
 
     Returns:
         What a run starts from; an `InputError` where the examples cannot be learnt from.
@@ -96,7 +112,8 @@ def prepare(training_set: TrainingSet, config: TrainingConfig, data_dir: Path) -
     sets = label_sets(examples)
     encoder = load_pretrained(config.encoder, data_dir, config.languages)
     known, held = split_held_out(examples, config.holdout, config.holdout_limit, config.seed)
-    taught = [*(examples[i] for i in known), *training_set.unsure]
+    learnt = sorted([*known, *held]) if learn_held_out else known
+    taught = [*(examples[i] for i in learnt), *training_set.unsure]
     taught += augment(taught, config, _embedder(encoder, config.max_tokens))
     texts, pairs = pair_faq(training_set.faq, first_row=len(taught))
     faq_texts = [Example(text) for text in texts]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from nlu.torch_engine import load_reader, save_heads
 from nlu.types import OUT_OF_SCOPE, ReleaseError, Vector
 from retrieval.index import FaqIndex
 from training.adapters import adapters
-from training.calibrate import calibrate
+from training.calibrate import Calibrated, calibrate
 from training.card import Doubt, write_card
 from training.config import TrainingConfig
 from training.datasets import LabelSets
@@ -76,7 +78,7 @@ def train_release(
     reader = prepared.reader(config)
     before = _faq_before(training_set, reader, prepared)
     name = new_name(config.seed)
-    processes = Processes.join()
+    processes, work = Processes.join(), out.parent / f".{out.name}.work"
     with run_log(data_dir / "runs" / name, config) if processes.first else nullcontext(_silent) as log:
 
         def both(progress: Progress) -> None:
@@ -84,28 +86,26 @@ def train_release(
                 report(progress)
             log(progress)
 
-        learn(
-            prepared,
-            reader,
-            config,
-            parent=parent,
-            relearn=relearn,
-            processes=processes,
-            work=out.parent / f".{out.name}.work",
-            fingerprint=_run_key(training_set, config, encoder, parent),
-            report=both,
-        )
+        run = partial(learn, config=config, parent=parent, relearn=relearn, processes=processes, report=both)
+        key = _run_key(training_set, config, encoder, parent)
+        run(prepared, reader, work=work, fingerprint=key)
+        calibrated = None
+        if few := prepared.usual_count <= config.learn_held_out:
+            # What is rare is too precious to be held out: it calibrates one model, and the next one learns it.
+            calibrated = _calibrate(reader, prepared, config)
+            prepared = prepare(training_set, config, data_dir, learn_held_out=True)
+            reader = prepared.reader(config)
+            run(prepared, reader, work=work / "all", fingerprint=key)
     if not processes.first:
         processes.wait()
         return read_manifest(out)
-    in_scope = [row for row, e in enumerate(prepared.taught) if e.labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
     oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=_parent_folder(out)) as partial_name:
-        partial = Path(partial_name) / "release"
-        partial.mkdir()
-        save_encoder(reader, encoder, partial / ENCODER_FOLDER, config.max_tokens)
-        save_heads(partial, reader)
-        runtime = export_graph(reader, partial, prepared.learnt, prepared.held, prepared.pad_id)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=_parent_folder(out)) as draft:
+        folder = Path(draft) / "release"
+        folder.mkdir()
+        save_encoder(reader, encoder, folder / ENCODER_FOLDER, config.max_tokens)
+        save_heads(folder, reader)
+        runtime = export_graph(reader, folder, prepared.learnt, prepared.held, prepared.pad_id)
         manifest = Manifest(
             name=name,
             parent=read_manifest(parent).name if parent else None,
@@ -121,26 +121,31 @@ def train_release(
             fingerprints={"examples": fingerprint(examples), "test": fingerprint(training_set.test)},
             libraries={package: importlib.metadata.version(package) for package in _VERSIONS},
         )
-        write_manifest(partial, manifest)
+        write_manifest(folder, manifest)
         # What serves is what is calibrated, indexed and measured.
-        engine = load_engine(partial, manifest)
+        engine = load_engine(folder, manifest)
         taught = prepared.taught
         vectors = read_with(engine, prepared.learnt[: len(taught)], prepared.pad_id).vectors
-        readings = read_with(engine, prepared.held, prepared.pad_id)
-        calibrated = calibrate(readings, prepared.held, sets, vectors[in_scope], config.risk)
-        save_calibration(partial, calibrated.calibration)
-        Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(partial)
-        understander = load_understander(partial)
+        bank = vectors[prepared.in_scope]
+        if calibrated is None:
+            readings = read_with(engine, prepared.held, prepared.pad_id)
+            calibrated = calibrate(readings, prepared.held, sets, bank, config.risk)
+        else:
+            calibrated = calibrated.with_bank(bank)
+        save_calibration(folder, calibrated.calibration)
+        Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(folder)
+        understander = load_understander(folder)
         oos_vectors = understander.embed(oos_texts) if oos_texts else None
         index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_vectors)
-        index.save(partial)
+        index.save(folder)
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
         metrics: dict[str, Any] = {"test": result.to_json(), "held_out": calibrated.quality}
-        metrics |= {"faq_before": before, "runtime": runtime}
+        metrics |= {"held_out_learnt": few, "faq_before": before, "runtime": runtime}
         doubts = {head: _doubts(taught, vectors, head) for head in sets.heads}
-        write_card(partial, manifest, metrics, result, index.calibration, calibrated, examples, doubts)
-        manifest = write_manifest(partial, manifest.with_metrics(metrics))
-        seal(partial, out)
+        write_card(folder, manifest, metrics, result, index.calibration, calibrated, examples, doubts)
+        manifest = write_manifest(folder, manifest.with_metrics(metrics))
+        seal(folder, out)
+    shutil.rmtree(work, ignore_errors=True)
     processes.wait()
     return manifest
 
@@ -236,6 +241,13 @@ def _doubts(taught: Sequence[Example], vectors: Vector, head: str) -> list[Doubt
     """The examples of a head whose label looks wrong."""
     found = find_label_issues(vectors, [example.labels.get(head) for example in taught])
     return [Doubt(taught[issue.row].text, issue.given, issue.suggested) for issue in found]
+
+
+def _calibrate(reader: Reader, prepared: Prepared, config: TrainingConfig) -> Calibrated:
+    """Calibrates a model that will not serve itself, as it is in training."""
+    known = read_all(reader, prepared.learnt[: len(prepared.taught)], prepared.pad_id)
+    readings = read_all(reader, prepared.held, prepared.pad_id)
+    return calibrate(readings, prepared.held, prepared.sets, known.vectors[prepared.in_scope], config.risk)
 
 
 def _silent(_: Progress) -> None:

@@ -56,7 +56,8 @@ def fits(manifest: Manifest, config: TrainingConfig, base: Sequence[Example]) ->
         base: the base examples.
 
     Returns:
-        False where training has to begin anew.
+        False where training has to begin anew; so too where the release has learnt its held-out texts, which then could
+        calibrate no successor.
     """
     labels: dict[str, set[str]] = defaultdict(set)
     for example in base:
@@ -64,4 +65,6 @@ def fits(manifest: Manifest, config: TrainingConfig, base: Sequence[Example]) ->
             labels[head].add(label)
     same_encoder = manifest.config.get("encoder") == config.encoder and manifest.max_tokens == config.max_tokens
     same_labels = {head: set(known) for head, known in manifest.heads.items()} == labels
+    if manifest.metrics.get("held_out_learnt"):
+        return False
     return same_encoder and same_labels and set(manifest.languages) == set(config.languages)

@@ -112,7 +112,6 @@ def ensure_release(settings: Settings) -> None:
         )
     store.adopt(target)
     shutil.rmtree(target)
-    shutil.rmtree(target.with_name(f".{target.name}.work"), ignore_errors=True)
 
 
 def _prompt() -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from transformers import BertConfig, BertModel
 from nlu.attribution import attribute
 from nlu.examples import Example, Span
 from nlu.explain import explain
+from nlu.model import Reader
 from nlu.neighbours import Neighbours
 from nlu.pretrained import MINILM_NAME, load_pretrained
 from nlu.releases import read_manifest, verify
@@ -22,8 +24,9 @@ from nlu.types import ReleaseError
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery
 from training.config import TrainingConfig
-from training.prepare import TrainingSet, pair_faq
-from training.train import train_release
+from training.prepare import Prepared, TrainingSet, pair_faq
+from training.train import learn, train_release
+from training.warm_start import fits
 
 COLOURS = ("red", "blue", "green", "white", "black")
 THINGS = ("lamp", "kettle", "shoe", "bag", "shirt", "bottle", "chair", "plate")
@@ -112,6 +115,33 @@ def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp
     left, right = (load_file(tmp_path / name / ENCODER_FOLDER / "model.safetensors") for name in ("first", "second"))
     assert left.keys() == right.keys()
     assert all(np.array_equal(values, right[name]) for name, values in left.items())
+
+
+def test_what_is_rare_is_learnt_though_it_calibrates(
+    little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt: list[tuple[int, set[str]]] = []
+
+    def seen(prepared: Prepared, reader: Reader, config: TrainingConfig, **given: Any) -> float:
+        learnt.append((len(prepared.held), {example.text for example in prepared.taught}))
+        return learn(prepared, reader, config, **given)
+
+    monkeypatch.setattr("training.train.learn", seen)
+    few, many = config(little_bert).model_copy(update={"learn_held_out": 40}), config(little_bert)
+    made = train_release(TrainingSet(examples()), few, tmp_path / "few", tmp_path)
+    (held, part), (_, whole) = learnt
+    assert held > 0
+    assert part < whole == {example.text for example in examples()}
+    assert len(Neighbours.load(tmp_path / "few").texts) == len(whole)
+    assert made.metrics["held_out_learnt"]
+    assert "had not learnt these texts" in (tmp_path / "few" / "card.md").read_text("utf-8")
+    assert not fits(made, few, examples())
+
+    learnt.clear()
+    made = train_release(TrainingSet(examples()), many, tmp_path / "many", tmp_path)
+    assert [texts == part for _, texts in learnt] == [True]
+    assert not made.metrics["held_out_learnt"]
+    assert fits(made, many, examples())
 
 
 def test_a_release_may_have_entities_alone(little_bert: Path, tmp_path: Path) -> None:
