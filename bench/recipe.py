@@ -50,6 +50,7 @@ CHANGES = (
     Change("adversarial 0.02", {"adversarial": 0.02}),
     Change("learns from its like", teacher=True),
     Change("LoRA", {"method": "lora", "learning_rate": 1e-3}),
+    Change("AdaLoRA", {"method": "adalora", "learning_rate": 1e-3}),
     Change("IA3", {"method": "ia3", "learning_rate": 1e-2}),
     Change("3 of 6 layers", {"layers": 3}),
     Change("3 of 6 layers, with teacher", {"layers": 3}, teacher=True),

@@ -36,7 +36,8 @@ class TrainingConfig(BaseModel):
         ema: decay of the averaged weights a step (0 keeps the last weights).
         trained_layers: how many of the highest layers learn; the output of those below is computed once a text. With 0
             only the heads are fitted, by logistic regression, and epochs and rates play no part.
-        method: what learns in these layers: all weights (`full`), or adapters merged at the end (`lora`, `ia3`).
+        method: what learns in these layers: all weights (`full`), or adapters merged at the end (`lora`,
+            `adalora`, `ia3`).
         layers: how many of the encoder's layers stay, evenly spread; 0 keeps all.
         teachers: release folders whose view of the examples is learnt as well.
         noise: share of the examples that are learnt with typing slips as well.

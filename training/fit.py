@@ -75,6 +75,7 @@ def fit(
     anchors: NDArray[np.float32],
     teaching: Mapping[str, Tensor] | None = None,
     processes: Processes | None = None,
+    after_step: Callable[[int], None] = lambda _: None,
     work: Path | None = None,
     fingerprint: str = "",
     report: Callable[[Progress], None] = lambda _: None,
@@ -94,6 +95,7 @@ def fit(
         anchors: unit vectors that those of `features` are held near, shape `(n, width)`.
         teaching: for each head log-probabilities that teachers give `features`, shape `(n, labels)`.
         processes: those that train together; this one alone by default.
+        after_step: told the number of each step, from 0, once it is done and before gradients are cleared.
         work: a folder for checkpoints, or None for none; a run that was interrupted goes on from there.
         fingerprint: what a checkpoint must have been made with to be gone on from.
         report: told the progress after each step.
@@ -107,10 +109,10 @@ def fit(
     trained = _trained_parameters(reader, config)
     processes.equalise(trained.values())
     optimizer = torch.optim.AdamW(_groups(trained, config), fused=True)
-    labelled = [row for row, item in enumerate(features) if item.labels or item.tags is not None]
+    labelled = [row for row, item in enumerate(features) if _is_labelled(item)]
     lengths = [len(features[row].ids) for row in labelled]
-    per_epoch = math.ceil(len(labelled) / config.batch_size)
-    steps = per_epoch * config.epochs
+    steps = count_steps(features, config)
+    per_epoch = steps // config.epochs
     lower = LowerLayers(reader, features, frozen_layers(reader, config), pad_id)
     taught = {head: values.to(device) for head, values in (teaching or {}).items()}
     objective = Objective(config, torch.from_numpy(anchors).to(device), taught)
@@ -147,6 +149,7 @@ def fit(
             processes.average_gradients(trained.values())
             nn.utils.clip_grad_norm_(trained.values(), 1.0)
             optimizer.step()
+            after_step(state.step)
             state.step += 1
             _average(averaged, trained, config.ema, state.step)
             running = loss.item() if state.step == 1 else 0.95 * running + 0.05 * loss.item()
@@ -165,6 +168,15 @@ def fit(
     _load(trained, best)
     reader.to("cpu").eval()
     return state.best_score
+
+
+def count_steps(features: Sequence[Features], config: TrainingConfig) -> int:
+    """How many steps a run takes if it is not ended early."""
+    return math.ceil(sum(map(_is_labelled, features)) / config.batch_size) * config.epochs
+
+
+def _is_labelled(item: Features) -> bool:
+    return bool(item.labels) or item.tags is not None
 
 
 def _standard_error(score: float, texts: int) -> float:

@@ -32,7 +32,7 @@ from training.config import TrainingConfig
 from training.datasets import LabelSets
 from training.evaluate import evaluate, faq_metrics
 from training.export import export_graph
-from training.fit import Progress, fit, frozen_layers, held_out_score
+from training.fit import Progress, count_steps, fit, frozen_layers, held_out_score
 from training.label_issues import find_label_issues
 from training.prepare import Prepared, TrainingSet, prepare
 from training.probe import fit_heads
@@ -193,7 +193,8 @@ def learn(
         lessons = ask_teachers(config.teachers, [*prepared.taught, *prepared.faq_texts], prepared.sets)
         if lessons.vectors is not None and lessons.vectors.shape == anchors.shape:
             anchors = lessons.vectors
-    with adapters(reader, config.method, frozen_layers(reader, config)):
+    steps = count_steps(learnt, config)
+    with adapters(reader, config.method, frozen_layers(reader, config), steps) as after_step:
         return fit(
             reader,
             learnt,
@@ -204,6 +205,7 @@ def learn(
             anchors=anchors,
             teaching=lessons.logits if lessons else None,
             processes=processes,
+            after_step=after_step,
             work=work,
             fingerprint=fingerprint,
             report=report,

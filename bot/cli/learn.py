@@ -57,7 +57,7 @@ def train(
         typer.Option("--teacher", help="A release of the same labels to learn from as well; may be repeated."),
     ] = None,
     layers: Annotated[int | None, typer.Option("--layers", help="Layers of the encoder that stay.")] = None,
-    method: Annotated[str | None, typer.Option("--method", help="What learns: full, lora or ia3.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="What learns: full, lora, adalora or ia3.")] = None,
     unlabelled: Annotated[
         Path | None,
         typer.Option("--unlabelled", help="A JSON lines file with a field `text`, which the first teacher labels."),

@@ -160,7 +160,7 @@ def test_a_release_may_have_entities_alone(little_bert: Path, tmp_path: Path) ->
     assert (dict(reading.heads), reading.oos) == ({}, 0.0)
 
 
-@pytest.mark.parametrize("method", ["lora", "ia3"])
+@pytest.mark.parametrize("method", ["lora", "adalora", "ia3"])
 def test_adapters_learn_and_leave_an_ordinary_encoder(little_bert: Path, tmp_path: Path, method: str) -> None:
     settings = {"method": method, "learning_rate": 1e-2, "anchor": 0.0, "contrastive": 0.1}
     learning = config(little_bert).model_copy(update=settings)
