@@ -17,10 +17,11 @@ from nlu.calibration import (
     risk_coverage,
     softmax,
 )
-from nlu.out_of_scope import OosFit, fit_detector
+from nlu.out_of_scope import OosFit, auroc, fit_detector
 from nlu.runtime import Calibration
 from nlu.types import OUT_OF_SCOPE, Thresholds, Vector
 from training.datasets import NO_LABEL, Features, LabelSets, label_array
+from training.mahalanobis import mahalanobis_distances
 from training.reading import Readings
 
 SHOWN_RISKS = (0.01, 0.02, 0.05)
@@ -57,7 +58,12 @@ class Calibrated:
 
 
 def calibrate(
-    readings: Readings, held: Sequence[Features], sets: LabelSets, bank: Vector, risk: float = 0.05
+    readings: Readings,
+    held: Sequence[Features],
+    sets: LabelSets,
+    bank: Vector,
+    bank_labels: NDArray[np.int64],
+    risk: float = 0.05,
 ) -> Calibrated:
     """Fits temperatures, the out-of-scope model and thresholds on held-out readings.
 
@@ -66,6 +72,7 @@ def calibrate(
         held: the same texts with labels.
         sets: the label sets.
         bank: vectors of in-scope training texts, which the nearest-neighbour score compares with, shape `(m, width)`.
+        bank_labels: their intents, shape `(m,)`.
         risk: the share of wrong answers among accepted intents that is borne.
 
     Returns:
@@ -103,7 +110,7 @@ def calibrate(
             "rejected_in_scope": oos_fit.in_scope_rejected,
             "auroc": oos_fit.auroc,
             "recall": oos_fit.recall,
-            "detectors": dict(oos_fit.parts),
+            "detectors": dict(oos_fit.parts) | _mahalanobis(readings, held, sets, bank, bank_labels),
         }
     calibration = Calibration(temperatures, Thresholds(**thresholds), oos_fit.model if oos_fit else None)
     return Calibrated(calibration, quality, curves)
@@ -136,6 +143,19 @@ def _fit_oos(
         temperature=temperature,
         oos_column=column,
     )
+
+
+def _mahalanobis(
+    readings: Readings, held: Sequence[Features], sets: LabelSets, bank: Vector, bank_labels: NDArray[np.int64]
+) -> dict[str, float]:
+    """The AUROC of one more detector, where there are out-of-scope texts to tell it and labels to measure it by."""
+    labels, truth = sets.heads["intent"], label_array(held, "intent")
+    outside = truth == (labels.index(OUT_OF_SCOPE) if OUT_OF_SCOPE in labels else NO_LABEL)
+    known, labelled = truth != NO_LABEL, bank_labels != NO_LABEL
+    if not outside[known].any() or not labelled.any():
+        return {}
+    distances = mahalanobis_distances(readings.vectors[known], bank[labelled], bank_labels[labelled])
+    return {"mahalanobis": auroc(distances, outside[known])}
 
 
 def _in_scope(

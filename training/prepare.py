@@ -10,6 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nlu.examples import Example
 from nlu.model import Reader
 from nlu.pretrained import PretrainedEncoder, load_pretrained
@@ -18,7 +21,7 @@ from retrieval.types import FaqEntry, FaqQuery
 from training.augmentation import augment
 from training.augmentation.faithful import Embed
 from training.config import TrainingConfig
-from training.datasets import Features, LabelSets, featurise, label_sets, split_held_out
+from training.datasets import Features, LabelSets, featurise, label_array, label_sets, split_held_out
 from training.fit import FaqPair
 from training.reading import read_all
 
@@ -78,6 +81,11 @@ class Prepared:
     def in_scope(self) -> list[int]:
         """Which of `taught` are not labelled out of scope."""
         return [row for row, e in enumerate(self.taught) if e.labels.get("intent", OUT_OF_SCOPE) != OUT_OF_SCOPE]
+
+    @property
+    def in_scope_intents(self) -> NDArray[np.int64]:
+        """The intents of these, as indices; `NO_LABEL` where there is none."""
+        return label_array(self.learnt, "intent")[self.in_scope]
 
     @property
     def pad_id(self) -> int:

@@ -129,7 +129,7 @@ def train_release(
         bank = vectors[prepared.in_scope]
         if calibrated is None:
             readings = read_with(engine, prepared.held, prepared.pad_id)
-            calibrated = calibrate(readings, prepared.held, sets, bank, config.risk)
+            calibrated = calibrate(readings, prepared.held, sets, bank, prepared.in_scope_intents, config.risk)
         else:
             calibrated = calibrated.with_bank(bank)
         save_calibration(folder, calibrated.calibration)
@@ -249,7 +249,8 @@ def _calibrate(reader: Reader, prepared: Prepared, config: TrainingConfig) -> Ca
     """Calibrates a model that will not serve itself, as it is in training."""
     known = read_all(reader, prepared.learnt[: len(prepared.taught)], prepared.pad_id)
     readings = read_all(reader, prepared.held, prepared.pad_id)
-    return calibrate(readings, prepared.held, prepared.sets, known.vectors[prepared.in_scope], config.risk)
+    bank = known.vectors[prepared.in_scope]
+    return calibrate(readings, prepared.held, prepared.sets, bank, prepared.in_scope_intents, config.risk)
 
 
 def _silent(_: Progress) -> None:
