@@ -26,7 +26,8 @@ class TrainingConfig(BaseModel):
         warmup: share of the steps in which the rate rises.
         label_smoothing: share of probability spread over all labels (Szegedy et al. 2016, section 7).
         dropout: probability before each head.
-        anchor: weight of `1 - cos(vector, pretrained encoder's vector)`, which keeps the vector fit for retrieval.
+        anchor: weight of `1 - cos(vector, pretrained encoder's vector)`, which keeps the vector fit for retrieval;
+            where nothing is said and there are neither intents nor an FAQ, it is 0.
         faq_weight: weight of the contrastive loss between an FAQ question and its variants.
         entity_weight: weight of the token head's loss.
         contrastive: weight of a loss that draws texts of one label together.

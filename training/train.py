@@ -38,6 +38,7 @@ from training.prepare import Prepared, TrainingSet, prepare
 from training.probe import fit_heads
 from training.processes import Processes
 from training.reading import read_all, read_with
+from training.recipe import choose_recipe
 from training.run_log import run_log
 from training.teachers import ask_teachers, keep_layers
 
@@ -72,6 +73,7 @@ def train_release(
         InputError: the examples cannot be learnt from.
         ReleaseError: the release cannot be written, or the parent does not fit.
     """
+    config = choose_recipe(config, training_set)
     _set_up(config)
     prepared = prepare(training_set, config, data_dir)
     encoder, sets, examples = prepared.encoder, prepared.sets, prepared.examples

@@ -21,6 +21,7 @@ from nlu.types import InputError
 from training.config import TrainingConfig
 from training.fit import Progress
 from training.prepare import TrainingSet, prepare
+from training.recipe import choose_recipe
 from training.train import learn
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def tune(
             "Searching needs the package optuna. Install it with `pip install 'frontdesk[train]'`."
         ) from error
     logging.getLogger("optuna").setLevel(logging.WARNING)
+    config = choose_recipe(config, training_set)
     prepared = prepare(training_set, config, data_dir)
     fresh = prepared.reader(config)
     try:
