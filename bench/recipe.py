@@ -6,6 +6,7 @@ is not read.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -31,11 +32,13 @@ class Change:
         name: for people.
         settings: of `frontdesk train`, over the defaults.
         teacher: whether it learns from the default recipe's release.
+        shots: how many examples an intent it learns from; 0 for all.
     """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     teacher: bool = False
+    shots: int = 0
 
 
 CHANGES = (
@@ -53,7 +56,12 @@ CHANGES = (
     Change("AdaLoRA", {"method": "adalora", "learning_rate": 1e-3}),
     Change("IA3", {"method": "ia3", "learning_rate": 1e-2}),
     Change("3 of 6 layers", {"layers": 3}),
-    Change("3 of 6 layers, with teacher", {"layers": 3}, teacher=True),
+    Change("3 of 6 layers with teacher", {"layers": 3}, teacher=True),
+    Change("5-shot", shots=5),
+    Change("5-shot without held-out texts", {"learn_held_out": 0}, shots=5),
+    Change("5-shot heads alone", {"trained_layers": 0}, shots=5),
+    Change("5-shot with slips", {"noise": 1.0}, shots=5),
+    Change("5-shot with synonyms", {"synonyms": 1.0}, shots=5),
 )
 
 
@@ -112,9 +120,34 @@ def cut(path: Path, work: Path) -> tuple[Path, Path]:
     return work / "train.jsonl", work / "unseen.jsonl"
 
 
+def few(known: Path, shots: int, seed: int) -> Path:
+    """Draws a few examples of every intent.
+
+    Args:
+        known: labelled examples.
+        shots: how many of each.
+        seed: of the draw.
+
+    Returns:
+        The file with them, beside `known`.
+    """
+    lines = read_lines(known)
+    Random(seed).shuffle(lines)
+    taken: Counter[str] = Counter()
+    drawn = []
+    for line in lines:
+        taken[line["intent"]] += 1
+        if taken[line["intent"]] <= shots:
+            drawn.append(line)
+    path = known.with_name(f"train-{shots}-{seed}.jsonl")
+    write_lines(path, drawn)
+    return path
+
+
 def _train(setup: Setup, change: Change, known: Path, seed: int) -> Trained:
-    name = f"recipe-{change.name.replace(' ', '-').replace(',', '')}"
-    arguments: list[str | Path] = ["--encoder", ENCODER, "--examples", known]
+    name = f"recipe-{change.name.replace(' ', '-')}"
+    examples = few(known, change.shots, seed) if change.shots else known
+    arguments: list[str | Path] = ["--encoder", ENCODER, "--examples", examples]
     if change.settings:
         config = setup.work / "recipe" / f"{name}.yaml"
         config.write_text(yaml.safe_dump(change.settings), "utf-8")

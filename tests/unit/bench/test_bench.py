@@ -17,7 +17,8 @@ from bench.commands import SHOP, BenchmarkError, environment, run, shown
 from bench.figures import Figure, Goal, Latency, Outcome, latency
 from bench.machine import Machine, parse_cpuinfo, parse_kilobytes, read_machine, resident_bytes
 from bench.messages import mixed_messages, read_texts
-from bench.public_sets import PublicSet, files_of
+from bench.public_sets import PublicSet, files_of, read_lines
+from bench.recipe import few
 from bench.releases import Setup, train, train_shop
 from bench.report import document, markdown
 from bench.shop import split_by_language
@@ -338,3 +339,12 @@ def test_a_missed_figure_is_no_failure(
     assert expected in result.output
     written = json.loads((tmp_path / "out.json").read_text("utf-8"))["benchmarks"]
     assert list(written) == ([] if value is None else ["shop"])
+
+
+def test_few_examples_are_drawn_of_every_intent(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    write_lines(path, [{"text": f"{intent} {n}", "intent": intent} for intent in ("a", "b") for n in range(9)])
+    draws = [few(path, 3, seed) for seed in (1, 2, 1)]
+    texts = [[(line["intent"], line["text"]) for line in read_lines(draw)] for draw in draws]
+    assert all(sorted(intent for intent, _ in drawn) == ["a"] * 3 + ["b"] * 3 for drawn in texts)
+    assert texts[0] == texts[2] != texts[1]
