@@ -26,17 +26,19 @@ from nlu.engine import Engine, Outputs
 from nlu.manifest import Manifest, read_manifest
 from nlu.out_of_scope import OosModel
 from nlu.patterns import find_patterns, merge_entities
-from nlu.tags import decode_tags, tag_names
+from nlu.tags import TagDecoder, tag_names
 from nlu.text import detect_language, normalise
 from nlu.types import OUT_OF_SCOPE, Distribution, Entity, ReleaseError, Score, Thresholds, Understanding, Vector
 
 HEADS_FILE = "heads.safetensors"
 CALIBRATION_FILE = "calibration.json"
 OOS_FILE = "oos.safetensors"
+TAGS_FILE = "tags.safetensors"
 ENCODER_FOLDER = "encoder"
 GRAPH_FILE = "model.onnx"
 
 _TOP = 5
+_TRANSITIONS = "transitions"
 _BATCH = 32
 
 UNDETERMINED = "und"
@@ -51,11 +53,13 @@ class Calibration:
         temperatures: for each head what its logits are divided by.
         thresholds: where scores turn into decisions.
         oos: the out-of-scope model, or None where the release has no intents.
+        transitions: how tags follow each other, see `nlu.tags.TagDecoder`; None where that is not known.
     """
 
     temperatures: dict[str, float]
     thresholds: Thresholds
     oos: OosModel | None
+    transitions: NDArray[np.float32] | None = None
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:
@@ -73,6 +77,8 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
     (folder / CALIBRATION_FILE).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     if calibration.oos:
         save_arrays(calibration.oos.arrays(), folder / OOS_FILE)
+    if calibration.transitions is not None:
+        save_arrays({_TRANSITIONS: calibration.transitions}, folder / TAGS_FILE)
 
 
 def load_calibration(folder: Path) -> Calibration:
@@ -92,7 +98,9 @@ def load_calibration(folder: Path) -> Calibration:
         oos = None
         if content["oos"] is not None:
             oos = OosModel.from_json(content["oos"], load_arrays(folder / OOS_FILE))
-        return Calibration(content["temperatures"], Thresholds(**content["thresholds"]), oos)
+        path = folder / TAGS_FILE
+        transitions = load_arrays(path)[_TRANSITIONS] if path.exists() else None
+        return Calibration(content["temperatures"], Thresholds(**content["thresholds"]), oos, transitions)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReleaseError(
             f"{folder / CALIBRATION_FILE}: cannot be used: {error}. Train or restore the release."
@@ -177,7 +185,7 @@ class ReleaseUnderstander:
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(manifest.max_tokens)
-        self._tags = tag_names(list(manifest.entity_types))
+        self._decoder = TagDecoder(tag_names(list(manifest.entity_types)), calibration.transitions)
 
     @property
     def release(self) -> str:
@@ -268,9 +276,8 @@ class ReleaseUnderstander:
     def _entities(self, texts: Sequence[str], outputs: Outputs, encoded: Sequence[Encoding]) -> list[list[Entity]]:
         if outputs.tags is None:
             return [[] for _ in texts]
-        best = outputs.tags.argmax(-1)
         shift = len(self.manifest.prefix)
         return [
-            decode_tags(text, [self._tags[tag] for tag in tags[: len(item.ids)]], item.offsets, shift)
-            for text, tags, item in zip(texts, best, encoded, strict=True)
+            self._decoder.entities(text, logits[: len(item.ids)], item.offsets, shift)
+            for text, logits, item in zip(texts, outputs.tags, encoded, strict=True)
         ]

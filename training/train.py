@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from training.reading import read_all, read_with
 from training.recipe import choose_recipe
 from training.run_log import run_log
 from training.teachers import ask_teachers, keep_layers
+from training.transitions import tag_transitions
 
 _VERSIONS = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "onnxruntime", "numpy", "tokenizers")
 
@@ -134,7 +136,10 @@ def train_release(
             calibrated = calibrate(readings, prepared.held, sets, bank, prepared.in_scope_intents, config.risk)
         else:
             calibrated = calibrated.with_bank(bank)
-        save_calibration(folder, calibrated.calibration)
+        calibration = calibrated.calibration
+        if sets.tags:
+            calibration = replace(calibration, transitions=tag_transitions(prepared.learnt, len(sets.tags)))
+        save_calibration(folder, calibration)
         Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(folder)
         understander = load_understander(folder)
         oos_vectors = understander.embed(oos_texts) if oos_texts else None
