@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from nlu.engine import Engine, Outputs
 from nlu.manifest import Manifest, read_manifest
 from nlu.out_of_scope import OosModel
 from nlu.patterns import find_patterns, merge_entities
-from nlu.tags import TagDecoder, tag_names
+from nlu.tags import Edges, TagDecoder, tag_names
 from nlu.text import detect_language, normalise
 from nlu.types import OUT_OF_SCOPE, Distribution, Entity, ReleaseError, Score, Thresholds, Understanding, Vector
 
@@ -54,12 +54,14 @@ class Calibration:
         thresholds: where scores turn into decisions.
         oos: the out-of-scope model, or None where the release has no intents.
         transitions: how tags follow each other, see `nlu.tags.TagDecoder`; None where that is not known.
+        edges: what is cut off at the ends of entities.
     """
 
     temperatures: dict[str, float]
     thresholds: Thresholds
     oos: OosModel | None
     transitions: NDArray[np.float32] | None = None
+    edges: Edges = field(default_factory=Edges)
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:
@@ -73,6 +75,7 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
         "temperatures": calibration.temperatures,
         "thresholds": asdict(calibration.thresholds),
         "oos": calibration.oos.to_json() if calibration.oos else None,
+        "edges": {"before": sorted(calibration.edges.before), "after": sorted(calibration.edges.after)},
     }
     (folder / CALIBRATION_FILE).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     if calibration.oos:
@@ -100,7 +103,8 @@ def load_calibration(folder: Path) -> Calibration:
             oos = OosModel.from_json(content["oos"], load_arrays(folder / OOS_FILE))
         path = folder / TAGS_FILE
         transitions = load_arrays(path)[_TRANSITIONS] if path.exists() else None
-        return Calibration(content["temperatures"], Thresholds(**content["thresholds"]), oos, transitions)
+        edges = Edges(**{side: frozenset(parts) for side, parts in content.get("edges", {}).items()})
+        return Calibration(content["temperatures"], Thresholds(**content["thresholds"]), oos, transitions, edges)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReleaseError(
             f"{folder / CALIBRATION_FILE}: cannot be used: {error}. Train or restore the release."
@@ -185,7 +189,7 @@ class ReleaseUnderstander:
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(manifest.max_tokens)
-        self._decoder = TagDecoder(tag_names(list(manifest.entity_types)), calibration.transitions)
+        self._decoder = TagDecoder(tag_names(list(manifest.entity_types)), calibration.transitions, calibration.edges)
 
     @property
     def release(self) -> str:

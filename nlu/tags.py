@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,19 @@ def tag_names(entity_types: list[str]) -> list[str]:
     return ["O", *(f"{mark}-{name}" for name in entity_types for mark in "BI")]
 
 
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What tokens carry beyond entities.
+
+    Attributes:
+        before: strings that are cut off where an entity's first token begins with one and goes on.
+        after: strings that are cut off where its last token ends with one and more is before it.
+    """
+
+    before: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
+
+
 class TagDecoder:
     """Finds the entities that a text's tags mark, from what each token says and from how tags follow each other.
 
@@ -36,10 +50,14 @@ class TagDecoder:
         names: the tags, from `tag_names`.
         transitions: how much each tag speaks for the next one, added to log-probabilities, shape `(tags + 1, tags)`;
             the last row is the text's beginning. None where nothing is known but what may follow.
+        edges: what is cut off at the ends of entities.
     """
 
-    def __init__(self, names: Sequence[str], transitions: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str], transitions: NDArray[np.float32] | None = None, edges: Edges | None = None
+    ) -> None:
         self._names = list(names)
+        self._edges = edges or Edges()
         lawful = np.array([[_may_follow(before, after) for after in names] for before in [*names, "O"]], dtype=bool)
         known = np.zeros(lawful.shape) if transitions is None else transitions.astype(np.float64)
         self._transitions = np.where(lawful, known, _NEVER)
@@ -62,7 +80,20 @@ class TagDecoder:
         if not real:
             return []
         tags = [self._names[tag] for tag in self.best(logits[real])]
-        return _spans(text, tags, [(max(offsets[i][0] - shift, 0), offsets[i][1] - shift) for i in real])
+        places = [(max(offsets[i][0] - shift, 0), offsets[i][1] - shift) for i in real]
+        found = []
+        for name, first, last in _runs(tags):
+            start = places[first][0] + self._beyond(text[slice(*places[first])], self._edges.before, str.startswith)
+            end = places[last][1] - self._beyond(text[slice(*places[last])], self._edges.after, str.endswith)
+            part = text[start:end].strip()
+            if part:
+                start = text.index(part, start)
+                found.append(Entity(name, start, start + len(part), part, part))
+        return found
+
+    def _beyond(self, token: str, parts: frozenset[str], touches: Callable[[str, str], bool]) -> int:
+        """How many characters of a token are cut off."""
+        return max((len(part) for part in parts if len(part) < len(token) and touches(token, part)), default=0)
 
     def best(self, logits: NDArray[np.float32]) -> list[int]:
         """The best sequence of tags.
@@ -91,19 +122,13 @@ def _may_follow(before: str, after: str) -> bool:
     return not after.startswith("I-") or before[2:] == after[2:]
 
 
-def _spans(text: str, tags: Sequence[str], places: Sequence[tuple[int, int]]) -> list[Entity]:
-    """What a lawful sequence of tags marks."""
-    spans: list[tuple[str, int, int]] = []
-    for tag, (first, last) in zip(tags, places, strict=True):
+def _runs(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Type, first and last token of each entity in a lawful sequence of tags."""
+    runs: list[tuple[str, int, int]] = []
+    for place, tag in enumerate(tags):
         if tag.startswith("I-"):
-            name, start, _ = spans.pop()
-            spans.append((name, start, last))
+            name, first, _ = runs.pop()
+            runs.append((name, first, place))
         elif tag != "O":
-            spans.append((tag[2:], first, last))
-    entities = []
-    for name, first, last in spans:
-        part = text[first:last].strip()
-        if part:
-            start = text.index(part, first)
-            entities.append(Entity(name, start, start + len(part), part, part))
-    return entities
+            runs.append((tag[2:], place, place))
+    return runs

@@ -31,6 +31,7 @@ from training.calibrate import Calibrated, calibrate
 from training.card import Doubt, write_card
 from training.config import TrainingConfig
 from training.datasets import LabelSets
+from training.edges import entity_edges
 from training.evaluate import evaluate, faq_metrics
 from training.export import export_graph
 from training.fit import Progress, count_steps, fit, frozen_layers, held_out_score
@@ -138,7 +139,9 @@ def train_release(
             calibrated = calibrated.with_bank(bank)
         calibration = calibrated.calibration
         if sets.tags:
-            calibration = replace(calibration, transitions=tag_transitions(prepared.learnt, len(sets.tags)))
+            edges = entity_edges(taught, encoder.tokenizer, encoder.prefix)
+            transitions = tag_transitions(prepared.learnt, len(sets.tags))
+            calibration = replace(calibration, transitions=transitions, edges=edges)
         save_calibration(folder, calibration)
         Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(folder)
         understander = load_understander(folder)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nlu.tags import TagDecoder, tag_names
+from nlu.tags import Edges, TagDecoder, tag_names
 
 NAMES = tag_names(["city", "dish"])
 OUT, B_CITY, I_CITY, B_DISH, I_DISH = range(5)
@@ -58,6 +58,14 @@ def test_what_often_follows_is_preferred() -> None:
     undecided[1, I_CITY] = 3.9
     assert TagDecoder(NAMES).best(undecided) == [B_CITY, OUT]
     assert TagDecoder(NAMES, transitions).best(undecided) == [B_CITY, I_CITY]
+
+
+def test_what_a_token_carries_beyond_a_name_is_cut_off() -> None:
+    text, tokens = "岳云鹏的小品", [(0, 0), (0, 3), (3, 6), (0, 0)]
+    tags = padded(logits(B_CITY, B_DISH))
+    decoder = TagDecoder(NAMES, edges=Edges(before=frozenset({"的"}), after=frozenset({"品", "岳云鹏"})))
+    found = decoder.entities(text, tags, tokens, 0)
+    assert [(entity.text, entity.start, entity.end) for entity in found] == [("岳云鹏", 0, 3), ("小", 4, 5)]
 
 
 def test_white_space_at_the_ends_and_special_tokens_are_left_out() -> None:
