@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench import setfit
 from bench.banking77 import tfidf_baseline
 from bench.commands import Arguments, run, say, shown
 from bench.figures import Figure, Goal, Outcome
@@ -37,7 +36,6 @@ class PublicSet:
         valid: a file that is held out, where the set has one.
         without: a label that training does not see.
         published: the best result known, for people.
-        setfit: whether SetFit is measured on it too, where it is installed.
         baseline: the head that TF-IDF with logistic regression is measured on too; empty for none.
     """
 
@@ -51,7 +49,6 @@ class PublicSet:
     without: str = ""
     published: str = ""
     baseline: str = ""
-    setfit: bool = False
 
 
 def _least(value: float) -> Goal:
@@ -65,7 +62,6 @@ SETS = (
         ENGLISH,
         {"heads/intent/accuracy": _least(0.89)},
         train="train_10.jsonl",
-        setfit=True,
         published="CPFT 0.872",
     ),
     PublicSet(
@@ -74,7 +70,6 @@ SETS = (
         ENGLISH,
         {"heads/intent/accuracy": _least(0.83)},
         train="train_5.jsonl",
-        setfit=True,
         published="CPFT 0.809, FastFit 0.824",
     ),
     PublicSet(
@@ -185,12 +180,6 @@ def _measure(setup: Setup, public: PublicSet) -> list[Figure]:
     if public.baseline:
         simple = tfidf_baseline(known[0], unseen, public.baseline)
         figures.append(Figure(f"{public.name} macro F1, TF-IDF + logistic regression", (simple.macro_f1,), _COMMAND))
-    if public.setfit and setfit.is_installed():
-        say(f"{public.name} with SetFit")
-        right = tuple(
-            setfit.accuracy(public.encoder, known[0], unseen, seed, setup.work / "evaluate") for seed in setup.seeds
-        )
-        figures.append(Figure(f"{public.name} accuracy, SetFit", right, _COMMAND))
     minutes = tuple(trained.minutes for trained in runs if trained.minutes is not None)
     figures.append(Figure(f"{public.name} training", minutes, runs[0].command, "min"))
     return figures
