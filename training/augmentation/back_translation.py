@@ -9,7 +9,8 @@ from random import Random
 
 from nlu.examples import Example
 from nlu.text import HAN
-from training.augmentation.faithful import WEIGHT, Embed, choose_faithful
+from training.augmentation.edits import WEIGHT, drawn
+from training.augmentation.faithful import Embed, choose_faithful
 from training.augmentation.translators import Translator
 
 _HAN = re.compile(f"[{HAN}]")
@@ -34,10 +35,10 @@ def back_translations(
         same or far from what it meant is left out.
     """
     rng = Random(f"{seed}-back-translation")
-    chosen = sorted(rng.sample(range(len(examples)), min(len(examples), round(share * len(examples)))))
+    chosen = drawn(examples, share, rng)
     rewrites: list[tuple[Example, Sequence[Example]]] = []
     for source, pivot in (("zh", "en"), ("en", "zh")):
-        some = [e for e in (examples[row] for row in chosen) if bool(_HAN.search(e.text)) == (source == "zh")]
+        some = [e for e in chosen if bool(_HAN.search(e.text)) == (source == "zh")]
         if not some:
             continue
         there = translator.translate([example.text for example in some], source, pivot)

@@ -1,14 +1,33 @@
-"""Changing a place in an example without touching what it is labelled by."""
+"""Drawing examples to copy, and changing a place in one without touching what it is labelled by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 from nlu.examples import Example
 
+WEIGHT = 0.5
+"""What a copy counts, beside 1 for an example."""
+
 KEPT_WORDS = frozenset({"cannot", "never", "none", "nothing", "without", "not"})
 KEPT_CHARACTERS = frozenset("不没别无未非勿莫否")
+
+
+def drawn(examples: Sequence[Example], share: float, rng: Random) -> list[Example]:
+    """Draws some examples.
+
+    Args:
+        examples: what to draw from.
+        share: how many, as a share of the examples.
+        rng: the source of randomness.
+
+    Returns:
+        Each at most once, in their order.
+    """
+    rows = rng.sample(range(len(examples)), min(len(examples), round(share * len(examples))))
+    return [examples[row] for row in sorted(rows)]
 
 
 def untouched(example: Example, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

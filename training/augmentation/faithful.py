@@ -12,9 +12,6 @@ from nlu.types import Vector
 Embed = Callable[[Sequence[str]], Vector]
 """Texts to unit vectors, shape `(n, width)`."""
 
-WEIGHT = 0.5
-"""What a copy counts, beside 1 for an example."""
-
 
 def choose_faithful(
     rewrites: Sequence[tuple[Example, Sequence[Example]]], known: set[str], embed: Embed, least: float

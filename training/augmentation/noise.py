@@ -15,8 +15,7 @@ from random import Random
 
 from nlu.examples import Example
 from nlu.types import InputError
-from training.augmentation.edits import replaced, untouched
-from training.augmentation.faithful import WEIGHT
+from training.augmentation.edits import WEIGHT, drawn, replaced, untouched
 
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _WORD = re.compile(r"[A-Za-z]{4,}")
@@ -40,11 +39,10 @@ def noisy_copies(examples: Sequence[Example], share: float, seed: int) -> list[E
     """
     rng = Random(f"{seed}-noise")
     sounds = _homophones(examples) if share > 0 else {}
-    chosen = rng.sample(range(len(examples)), min(len(examples), round(share * len(examples))))
     known = {example.text for example in examples}
     copies = []
-    for row in sorted(chosen):
-        copy = _with_slips(examples[row], sounds, rng)
+    for example in drawn(examples, share, rng):
+        copy = _with_slips(example, sounds, rng)
         if copy is not None and copy.text not in known:
             known.add(copy.text)
             copies.append(copy)

@@ -17,8 +17,8 @@ from random import Random
 from nlu.examples import Example
 from nlu.text import HAN
 from nlu.types import InputError
-from training.augmentation.edits import replaced, untouched
-from training.augmentation.faithful import WEIGHT, Embed, choose_faithful
+from training.augmentation.edits import WEIGHT, drawn, replaced, untouched
+from training.augmentation.faithful import Embed, choose_faithful
 
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _HAN_RUN = re.compile(f"[{HAN}]+")
@@ -53,9 +53,9 @@ def synonym_copies(
         InputError: a package with a lexicon is not installed.
     """
     rng = Random(f"{seed}-synonyms")
-    chosen = sorted(rng.sample(range(len(examples)), min(len(examples), round(share * len(examples)))))
+    chosen = drawn(examples, share, rng)
     words = lexicon if lexicon is not None else _lexicon_for(examples)
-    rewrites = [(examples[row], [_rewritten(examples[row], words, rng) for _ in range(_TRIES)]) for row in chosen]
+    rewrites = [(example, [_rewritten(example, words, rng) for _ in range(_TRIES)]) for example in chosen]
     return choose_faithful(rewrites, {example.text for example in examples}, embed, _LEAST)
 
 
