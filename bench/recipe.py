@@ -59,6 +59,7 @@ CHANGES = (
     Change("3 of 6 layers with teacher", {"layers": 3}, teacher=True),
     Change("5-shot", shots=5),
     Change("5-shot without held-out texts", {"learn_held_out": 0}, shots=5),
+    Change("5-shot without names of labels", {"label_names": 0}, shots=5),
     Change("5-shot heads alone", {"trained_layers": 0}, shots=5),
     Change("5-shot with slips", {"noise": 1.0}, shots=5),
     Change("5-shot with synonyms", {"synonyms": 1.0}, shots=5),

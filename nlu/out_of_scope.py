@@ -25,7 +25,7 @@ from nlu.oos_detectors import (
 )
 from nlu.types import InputError, ReleaseError
 
-MAX_BANK = 10_000
+MAX_BANK = 5_000
 """The most training vectors that are kept; more are thinned evenly, so that reading one message stays fast."""
 
 _BANK = "knn_bank"
@@ -151,7 +151,7 @@ def fit_detector(
     *,
     temperature: float = 1.0,
     oos_column: int | None = None,
-    neighbours: int = 10,
+    neighbours: int = 5,
     max_rejection: float = 0.03,
     ridge: float = 1.0,
 ) -> OosFit:

@@ -41,6 +41,8 @@ class TrainingConfig(BaseModel):
             `adalora`, `ia3`).
         layers: how many of the encoder's layers stay, evenly spread; 0 keeps all.
         teachers: release folders whose view of the examples is learnt as well.
+        label_names: where labels have at most so many examples each, their names are learnt as texts too, if they lie near
+            the examples; 0 for never.
         noise: share of the examples that are learnt with typing slips as well.
         synonyms: share of the examples that are learnt in other words as well.
         back_translation: share of the examples that are learnt translated there and back as well.
@@ -82,6 +84,7 @@ class TrainingConfig(BaseModel):
     method: Method = "full"
     layers: int = Field(0, ge=0, le=48)
     teachers: tuple[Path, ...] = ()
+    label_names: int = Field(20, ge=0)
     noise: float = Field(0.0, ge=0, le=1)
     synonyms: float = Field(0.0, ge=0, le=1)
     back_translation: float = Field(0.0, ge=0, le=1)

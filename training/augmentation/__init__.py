@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nlu.examples import Example
 from training.augmentation.back_translation import back_translations
 from training.augmentation.faithful import Embed
+from training.augmentation.label_names import named_examples
 from training.augmentation.noise import noisy_copies
 from training.augmentation.synonyms import synonym_copies
 from training.augmentation.translators import open_translator
@@ -16,7 +17,7 @@ __all__ = ["augment"]
 
 
 def augment(examples: Sequence[Example], config: TrainingConfig, embed: Embed) -> list[Example]:
-    """Makes the copies that the settings ask for; by default none.
+    """Makes the copies that the settings ask for, and examples of the names of labels that have few.
 
     Args:
         examples: those that are learnt from; held-out ones must not be among them.
@@ -26,7 +27,8 @@ def augment(examples: Sequence[Example], config: TrainingConfig, embed: Embed) -
     Returns:
         The copies, without the examples; an `InputError` where a package or the translator is missing.
     """
-    copies = noisy_copies(examples, config.noise, config.seed)
+    copies = named_examples(examples, config.label_names, embed)
+    copies += noisy_copies(examples, config.noise, config.seed)
     if config.synonyms:
         copies += synonym_copies(examples, config.synonyms, config.seed, embed)
     if config.back_translation:
