@@ -41,8 +41,8 @@ class TrainingConfig(BaseModel):
             `adalora`, `ia3`).
         layers: how many of the encoder's layers stay, evenly spread; 0 keeps all.
         teachers: release folders whose view of the examples is learnt as well.
-        label_names: where labels have at most so many examples each, their names are learnt as texts too, if they lie near
-            the examples; 0 for never.
+        label_names: where labels have at most so many examples each, their names are learnt as texts too, if they lie
+            near the examples; 0 for never.
         noise: share of the examples that are learnt with typing slips as well.
         synonyms: share of the examples that are learnt in other words as well.
         back_translation: share of the examples that are learnt translated there and back as well.

@@ -41,7 +41,7 @@ def test_each_head_has_its_own_names_and_out_of_scope_has_none() -> None:
 def test_names_that_say_nothing_are_left_out() -> None:
     renamed = {f"{topic}_change": f"class_{place}" for place, topic in enumerate(TOPICS)}
     assert named_examples([Example(e.text, {"intent": renamed[e.labels["intent"]]}) for e in SAID], 20, by_topic) == []
-    swapped = dict(zip(renamed, [*list(renamed)[1:], list(renamed)[0]], strict=True))
+    swapped = dict(zip(renamed, reversed(renamed), strict=True))
     assert named_examples([Example(e.text, {"intent": swapped[e.labels["intent"]]}) for e in SAID], 20, by_topic) == []
     assert named_examples([Example("my card", {"intent": "1"}), Example("a", {"intent": "2"})], 20, by_topic) == []
 
