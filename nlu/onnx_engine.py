@@ -18,8 +18,8 @@ IDS, MASK, VECTOR, TAGS, HEAD = "ids", "mask", "vector", "tags", "head."
 class OnnxEngine:
     """Runs an exported graph; implements `nlu.engine.Engine`.
 
-    Several passes may run at once, see `nlu.batching`; a second thread shortens one that runs alone by a third. It spins
-    between the parts of a pass, and rests as soon as none runs, so that other processes get the core.
+    Several passes may run at once, see `nlu.batching`; a second thread shortens one that runs alone by a third. It
+    spins between the parts of a pass, and rests as soon as none runs, so that other processes get the core.
 
     Args:
         graph: the graph's file, or its content.
