@@ -43,7 +43,7 @@ def ask(
         bool, typer.Option("--explain", help="Show which words carried the intent, and the examples that it is like.")
     ] = False,
     gradients: Annotated[
-        bool, typer.Option("--gradients", help="Explain by integrated gradients (needs `frontdesk[explain]`).")
+        bool, typer.Option("--gradients", help="Explain by integrated gradients (needs the extra `explain`).")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
