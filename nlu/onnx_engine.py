@@ -16,23 +16,20 @@ IDS, MASK, VECTOR, TAGS, HEAD = "ids", "mask", "vector", "tags", "head."
 
 
 class OnnxEngine:
-    """Runs an exported graph; implements `nlu.engine.Engine`.
+    """Runs an exported graph, one thread a pass; implements `nlu.engine.Engine`.
 
-    Several passes may run at once, see `nlu.batching`; a second thread shortens one that runs alone by a third. It
-    spins between the parts of a pass, and rests as soon as none runs, so that other processes get the core.
+    On a few cores several passes at once get more done than one pass on all of them; see `nlu.batching`.
 
     Args:
         graph: the graph's file, or its content.
-        threads: CPU threads of a pass, the caller's own among them; what several passes share are the others.
 
     Raises:
         ReleaseError: it is no graph that can be run.
     """
 
-    def __init__(self, graph: Path | bytes, threads: int = 1) -> None:
+    def __init__(self, graph: Path | bytes) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         source = graph if isinstance(graph, bytes) else str(graph)

@@ -40,8 +40,6 @@ GRAPH_FILE = "model.onnx"
 _TOP = 5
 _TRANSITIONS = "transitions"
 _BATCH = 32
-_THREADS_A_PASS = 2
-"""More gain little on so small a model."""
 
 UNDETERMINED = "und"
 """A language that is none of the release's (ISO 639-2)."""
@@ -130,8 +128,7 @@ def load_engine(folder: Path, manifest: Manifest, threads: int = 0) -> Engine:
     if (folder / GRAPH_FILE).exists():
         from nlu.onnx_engine import OnnxEngine
 
-        lanes = threads or _cores()
-        return BatchingEngine(OnnxEngine(folder / GRAPH_FILE, min(lanes, _THREADS_A_PASS)), lanes)
+        return BatchingEngine(OnnxEngine(folder / GRAPH_FILE), lanes=threads or _cores())
     from nlu.torch_engine import TorchEngine, load_reader
 
     return BatchingEngine(TorchEngine(load_reader(folder, manifest)[0], threads))
