@@ -86,7 +86,7 @@ class KnnDetector:
 
     kind: ClassVar[str] = "knn"
     bank: NDArray[np.float16]
-    neighbours: int = 5
+    neighbours: int
     _units: NDArray[np.float32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
