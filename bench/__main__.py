@@ -36,6 +36,7 @@ class Name(StrEnum):
     READING = "reading"
     SETS = "sets"
     RECIPE = "recipe"
+    FAQ = "faq"
 
 
 @app.command()
@@ -52,7 +53,8 @@ def main(
         typer.Option("--only", help="Folders of public data sets (sets), names of changes (recipe), with commas."),
     ] = "",
     release: Annotated[
-        Path | None, typer.Option("--release", help="Take this trained release of the shop (shop, pipeline, reading).")
+        Path | None,
+        typer.Option("--release", help="Take this trained release of the shop (shop, pipeline, reading, faq)."),
     ] = None,
 ) -> None:
     """Measure accuracy, speed and memory; a missed figure says so, and is no failure."""
@@ -94,7 +96,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import pipeline, public_sets, reading, recipe, shop
+    from bench import faq, pipeline, public_sets, reading, recipe, shop
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
         Name.BANKING77: banking77.measure,
@@ -103,6 +105,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.READING: reading.measure,
         Name.SETS: partial(public_sets.measure, chosen=only),
         Name.RECIPE: partial(recipe.measure, chosen=only),
+        Name.FAQ: faq.measure,
     }
     outcomes: dict[str, Outcome] = {}
     for name in names:
@@ -144,7 +147,7 @@ def check(names: list[Name], data: Path, json_file: Path | None, release: Path |
         InputError: a file or folder is missing; names it.
     """
     missing = [path for path in banking77.needed_files(data) if not path.is_file()]
-    if {Name.BANKING77, Name.RECIPE} & set(names) and missing:
+    if {Name.BANKING77, Name.RECIPE, Name.FAQ} & set(names) and missing:
         raise InputError(
             f"{missing[0]}: there is no such file. Give the folder of the public data sets with --data, or name the "
             "benchmarks that need none: shop, pipeline, reading."

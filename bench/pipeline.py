@@ -134,7 +134,7 @@ def _answer(services: Services, message: TimedMessage) -> str:
 def _read(services: Services, text: str) -> None:
     engine = services.engine()
     reading = engine.understander.understand([text])[0]
-    engine.search.search(reading.vector, top=5, lang=reading.lang)
+    engine.search.search(reading.vector, top=5, lang=reading.lang, text=reading.text)
 
 
 def _install(release: Path, data_dir: Path) -> None:

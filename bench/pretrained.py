@@ -13,7 +13,7 @@ from nlu.pretrained import PretrainedEncoder, load_pretrained
 from nlu.text import normalise
 from retrieval.faq import read_faq, read_queries
 from retrieval.index import FaqIndex
-from retrieval.types import Vector
+from retrieval.types import Embed, Vector
 from training.evaluate import faq_metrics
 
 _BATCH = 64
@@ -33,6 +33,20 @@ def faq_before_training(encoder: str, faq: Path, queries: Path, data_dir: Path) 
     Returns:
         `recall@1`, `recall@3`, `mrr@10`, `map`.
     """
+    embed = pretrained_embed(encoder, data_dir)
+    return faq_metrics(embed, FaqIndex.build(read_faq(faq), embed), read_queries(queries))
+
+
+def pretrained_embed(encoder: str, data_dir: Path) -> Embed:
+    """Sentence vectors as the pretrained encoder gives them.
+
+    Args:
+        encoder: a pretrained encoder's name.
+        data_dir: where an encoder may be unpacked to.
+
+    Returns:
+        Texts to unit-length vectors.
+    """
     pretrained = load_pretrained(encoder, data_dir, ("zh", "en"))
     reader = Reader(pretrained.model, {}).eval()
 
@@ -40,7 +54,7 @@ def faq_before_training(encoder: str, faq: Path, queries: Path, data_dir: Path) 
         parts = [_embed(reader, pretrained, texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
         return np.concatenate(parts)
 
-    return faq_metrics(embed, FaqIndex.build(read_faq(faq), embed), read_queries(queries))
+    return embed
 
 
 def _embed(reader: Reader, pretrained: PretrainedEncoder, texts: Sequence[str]) -> Vector:

@@ -93,7 +93,8 @@ class Pipeline:
         spoken = as_said(message)
         expected = next((lang for lang in (spoken.lang, before.lang) if lang in self._rules.languages), None)
         understanding = engine.understander.understand([spoken.text], [expected])[0]
-        hits = engine.search.search(understanding.vector, top=_HITS, lang=understanding.lang or before.lang or None)
+        lang = understanding.lang or before.lang or None
+        hits = engine.search.search(understanding.vector, top=_HITS, lang=lang, text=understanding.text)
         decision = decide(
             understanding, before, hits, engine.search.thresholds, self._rules, spoken.kind, said=spoken.text
         )

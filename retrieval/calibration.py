@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.ranking import Queries, Ranking
 from retrieval.types import FaqError, HitThresholds, Vector
-from retrieval.vectors import EntryVectors, Rows
+from retrieval.vectors import Rows, Weights
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +40,7 @@ class HitCalibration:
         closeness: log-odds for each unit of closeness, 0 or more.
         lead: log-odds for each unit of lead over the best rival, 0 or more.
         thresholds: where a score turns into an answer or a suggestion.
+        weights: what counts how much for closeness.
         queries: how many queries with a known answer it was learnt from; 0 for the default.
         answered: the share of them whose top hit is accepted.
         wrong: the share of wrong answers among all accepted top hits, queries without an answer included.
@@ -48,6 +50,7 @@ class HitCalibration:
     closeness: float
     lead: float
     thresholds: HitThresholds
+    weights: Weights = field(default_factory=Weights)
     queries: int = 0
     answered: float = 0.0
     wrong: float = 0.0
@@ -78,13 +81,14 @@ class HitCalibration:
         Returns:
             The calibration; a field that is missing or no fitting number is a `FaqError`.
         """
-        thresholds = document.get("thresholds")
+        thresholds, weights = document.get("thresholds"), document.get("weights")
         accept, suggest = (_number(thresholds, name, low=0.0, high=1.0) for name in ("accept", "suggest"))
         return cls(
             bias=_number(document, "bias"),
             closeness=_number(document, "closeness", low=0.0),
             lead=_number(document, "lead", low=0.0),
             thresholds=HitThresholds(accept=accept, suggest=suggest),
+            weights=Weights(*(_number(weights, name, low=0.0) for name in ("passage", "words"))),
             queries=int(_number(document, "queries", low=0.0)),
             answered=_number(document, "answered", low=0.0, high=1.0),
             wrong=_number(document, "wrong", low=0.0, high=1.0),
@@ -101,15 +105,15 @@ class _Asked:
     weight: Floats
 
 
-def calibrate(vectors: EntryVectors, out_of_scope: Vector | None = None, risk: float = 0.05) -> HitCalibration:
+def calibrate(ranking: Ranking, out_of_scope: Queries | None = None, risk: float = 0.05) -> HitCalibration:
     """Learns the calibration of a knowledge base.
 
     `accept` is the lowest threshold at which at most `risk` of the accepted top hits are wrong; `suggest` the lowest
     at which the right entry is among the suggested ones of the top 3 at least as often as not.
 
     Args:
-        vectors: the knowledge base; with fewer than 8 questions or 16 variants it gets the default calibration.
-        out_of_scope: unit-length vectors of texts that no entry answers, shape `(texts, width)`.
+        ranking: ranks the knowledge base; with fewer than 8 questions or 16 variants it gets the default calibration.
+        out_of_scope: texts that no entry answers.
         risk: the share of wrong answers that is borne, between 0 and 1.
 
     Returns:
@@ -120,15 +124,16 @@ def calibrate(vectors: EntryVectors, out_of_scope: Vector | None = None, risk: f
     """
     if not 0.0 < risk < 1.0:
         raise FaqError(f"risk: expected a share between 0 and 1, got {risk}")
+    vectors = ranking.vectors
     variants = np.setdiff1d(np.arange(len(vectors.wordings)), vectors.first_wording)
     if vectors.groups < MIN_GROUPS or len(variants) < MIN_QUERIES:
-        return _default(vectors, out_of_scope)
-    asked = _ask(vectors, variants, out_of_scope)
-    weights = _fit_monotone(asked)
-    if weights is None:
-        return _default(vectors, out_of_scope)
+        return _default(ranking, out_of_scope)
+    asked = _ask(ranking, variants, out_of_scope)
+    slopes = _fit_monotone(asked)
+    if slopes is None:
+        return _default(ranking, out_of_scope)
 
-    bias, closeness, lead = weights
+    bias, closeness, lead = slopes
     score = _sigmoid(bias + closeness * asked.closeness + lead * asked.lead)
     accept = _lowest(score[:, :1], asked, share=1.0 - risk)
     suggest = min(_lowest(score, asked, share=0.5), accept)
@@ -140,21 +145,23 @@ def calibrate(vectors: EntryVectors, out_of_scope: Vector | None = None, risk: f
         closeness=closeness,
         lead=lead,
         thresholds=HitThresholds(accept=accept, suggest=suggest),
+        weights=ranking.weights,
         queries=len(variants),
         answered=float(accepted[: len(variants)].mean()),
         wrong=wrong / taken if taken else 0.0,
     )
 
 
-def _ask(vectors: EntryVectors, variants: Rows, out_of_scope: Vector | None) -> _Asked:
+def _ask(ranking: Ranking, variants: Rows, out_of_scope: Queries | None) -> _Asked:
     """Asks each variant without itself, then without its entry, then what is out of scope."""
+    vectors = ranking.vectors
     own = vectors.group[vectors.owner[variants]]
-    answerable = np.concatenate(list(_leave_one_out(vectors, variants)))
+    answerable = np.concatenate(list(_leave_one_out(ranking, variants)))
     unanswerable = answerable.copy()
     unanswerable[np.arange(len(own)), own] = -1.0
     groups = [answerable, unanswerable]
-    if out_of_scope is not None and len(out_of_scope):
-        groups.append(vectors.best_of_groups(vectors.closeness(out_of_scope)))
+    if out_of_scope is not None and len(out_of_scope.texts):
+        groups.append(vectors.best_of_groups(ranking.closeness(out_of_scope)))
     closeness = np.concatenate(groups).astype(np.float64)
 
     best = np.argsort(-closeness, axis=1, kind="stable")[:, :_DEPTH]
@@ -167,10 +174,12 @@ def _ask(vectors: EntryVectors, variants: Rows, out_of_scope: Vector | None) -> 
     return _Asked(top, top - rival, right, weight)
 
 
-def _leave_one_out(vectors: EntryVectors, rows: Rows) -> Iterator[Vector]:
+def _leave_one_out(ranking: Ranking, rows: Rows) -> Iterator[Vector]:
+    vectors = ranking.vectors
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
-        yield vectors.best_of_groups(vectors.closeness(vectors.wording_vectors[block], left_out=block))
+        queries = Queries([vectors.wordings[row] for row in block], vectors.wording_vectors[block])
+        yield vectors.best_of_groups(ranking.closeness(queries, left_out=block))
 
 
 def _fit_monotone(asked: _Asked) -> tuple[float, float, float] | None:
@@ -233,25 +242,27 @@ def _lowest(score: Floats, asked: _Asked, share: float) -> float:
     return float(min([share, *above_wrong[:1]]))
 
 
-def _default(vectors: EntryVectors, out_of_scope: Vector | None) -> HitCalibration:
+def _default(ranking: Ranking, out_of_scope: Queries | None) -> HitCalibration:
     """Where there is too little to learn from: scores grow from the closeness that unrelated texts have."""
-    background = _background(vectors, out_of_scope)
+    background = _background(ranking, out_of_scope)
     reach = 1.0 - background
     slope = 3.0 / (0.4 * reach)
     bias = -slope * (background + 0.4 * reach)
-    return HitCalibration(bias=bias, closeness=slope, lead=0.0, thresholds=HitThresholds())
+    return HitCalibration(bias, closeness=slope, lead=0.0, thresholds=HitThresholds(), weights=ranking.weights)
 
 
-def _background(vectors: EntryVectors, out_of_scope: Vector | None) -> float:
+def _background(ranking: Ranking, out_of_scope: Queries | None) -> float:
     """The mean closeness of the top hit for queries without an answer."""
+    vectors = ranking.vectors
     tops: list[Floats] = []
     if vectors.groups > 1:
-        questions = vectors.first_wording
-        closeness = vectors.best_of_groups(vectors.closeness(vectors.wording_vectors[questions])).astype(np.float64)
-        closeness[np.arange(len(questions)), vectors.group] = -1.0
+        rows = vectors.first_wording
+        questions = Queries([vectors.wordings[row] for row in rows], vectors.wording_vectors[rows])
+        closeness = vectors.best_of_groups(ranking.closeness(questions)).astype(np.float64)
+        closeness[np.arange(len(rows)), vectors.group] = -1.0
         tops.append(closeness.max(axis=1))
-    if out_of_scope is not None and len(out_of_scope) and vectors.groups:
-        tops.append(vectors.closeness(out_of_scope).max(axis=1).astype(np.float64))
+    if out_of_scope is not None and len(out_of_scope.texts) and vectors.groups:
+        tops.append(ranking.closeness(out_of_scope).max(axis=1).astype(np.float64))
     if not tops:
         return _UNKNOWN_BACKGROUND
     return float(np.clip(np.concatenate(tops).mean(), 0.0, 0.95))

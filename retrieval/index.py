@@ -1,4 +1,4 @@
-"""The FAISS index of a knowledge base: sentence vector to FAQ hits."""
+"""The FAISS index of a knowledge base: sentence vector and words to FAQ hits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from retrieval import storage
 from retrieval.calibration import HitCalibration, calibrate
+from retrieval.ranking import Queries, Ranking
 from retrieval.types import Embed, FaqEntry, FaqError, Hit, HitThresholds, Vector
-from retrieval.vectors import ANSWER_WEIGHT, EntryVectors, Rows, check_unit_length, embed_entries
+from retrieval.vectors import Rows, Weights, check_unit_length, embed_entries
 
 _CANDIDATE_ROWS = 128
 _ROWS_A_HIT = 32
+_CANDIDATE_ENTRIES = 16
 _TIE_DECIMALS = 6
 _STANDS_IN = 4.0
 
@@ -22,11 +24,14 @@ _STANDS_IN = 4.0
 class FaqIndex:
     """Finds FAQ entries by sentence vector; a `FaqSearch`, safe for concurrent searches.
 
-    FAISS proposes the entries that own the nearest wordings and passages; these are ranked by closeness (see
-    `retrieval.vectors`). Translations of one entry (`<stem>.<lang>`) count as one hit.
+    FAISS proposes the entries that own the nearest wordings and passages; these, and those that share the most words
+    with the query, are ranked by closeness (see `retrieval.ranking`). Translations of one entry (`<stem>.<lang>`)
+    count as one hit.
     """
 
-    def __init__(self, vectors: EntryVectors, calibration: HitCalibration) -> None:
+    def __init__(self, ranking: Ranking, calibration: HitCalibration) -> None:
+        vectors = ranking.vectors
+        self._ranking = ranking
         self._vectors = vectors
         self._calibration = calibration
         self._by_id = {entry.id: entry for entry in vectors.entries}
@@ -40,28 +45,30 @@ class FaqIndex:
         entries: Sequence[FaqEntry],
         embed: Embed,
         *,
-        out_of_scope: Vector | None = None,
+        out_of_scope: Sequence[str] = (),
         risk: float = 0.05,
         calibration: HitCalibration | None = None,
-        answer_weight: float = ANSWER_WEIGHT,
+        weights: Weights | None = None,
     ) -> FaqIndex:
         """Embeds a knowledge base and calibrates its scores.
 
         Args:
             entries: the entries; none at all are allowed.
             embed: gives unit-length vectors.
-            out_of_scope: unit-length vectors of texts that no entry answers, for the calibration.
+            out_of_scope: texts that no entry answers, for the calibration.
             risk: the share of wrong answers that is borne.
             calibration: a known calibration instead of a new one.
-            answer_weight: what closeness to the answer counts beside closeness to the nearest wording.
+            weights: what counts how much, where there is no calibration; by default what fits the vectors.
 
         Returns:
             The index; an id that is there twice, or vectors of the wrong shape or length, are a `FaqError`.
         """
-        vectors = embed_entries(entries, embed, answer_weight)
-        if out_of_scope is not None:
-            _check_width(out_of_scope, vectors.wording_vectors.shape[1])
-        return cls(vectors, calibration or calibrate(vectors, out_of_scope, risk))
+        vectors = embed_entries(entries, embed)
+        ranking = Ranking(vectors, calibration.weights if calibration else weights)
+        if calibration is not None:
+            return cls(ranking, calibration)
+        strange = Queries(out_of_scope, embed(list(out_of_scope))) if out_of_scope else None
+        return cls(ranking, calibrate(ranking, strange, risk))
 
     @classmethod
     def load(cls, folder: str | Path) -> FaqIndex:
@@ -74,7 +81,7 @@ class FaqIndex:
             The index; a file that is missing, damaged or does not fit the others is a `FaqError`.
         """
         vectors, calibration = storage.load(Path(folder))
-        return cls(vectors, calibration)
+        return cls(Ranking(vectors, calibration.weights), calibration)
 
     def save(self, folder: str | Path) -> None:
         """Writes `faq.jsonl`, `faq.faiss` and `faq.json`; a file that cannot be written is a `FaqError`.
@@ -109,13 +116,14 @@ class FaqIndex:
         """The entry with this id, or None."""
         return self._by_id.get(entry_id)
 
-    def search(self, vector: Vector, top: int = 3, lang: str | None = None) -> list[Hit]:
+    def search(self, vector: Vector, top: int = 3, lang: str | None = None, text: str = "") -> list[Hit]:
         """Finds the nearest entries, translations of one entry at most once, the best first.
 
         Args:
             vector: unit-length sentence vector, shape `(width,)`.
             top: how many entries at most.
             lang: of several translations take this one, and of equally close entries those of this language first.
+            text: what was asked; empty to search by the vector alone.
 
         Returns:
             Up to `top` hits; a vector of the wrong width or length is a `FaqError`.
@@ -124,8 +132,10 @@ class FaqIndex:
         _check_width(query, self.width)
         if not self.entries or top < 1:
             return []
-        nearby = self._vectors.only(self._candidates(query, top))
-        closeness = nearby.closeness(query)[0]
+        asked = Queries([text], query)
+        candidates = self._candidates(asked, top)
+        nearby = self._vectors.only(candidates)
+        closeness = self._ranking.closeness_nearby(asked, nearby, candidates)
         of_group = nearby.best_of_groups(closeness[None])[0].astype(np.float64)
         speaks = [entry.lang == lang for entry in nearby.entries]
         spoken = np.zeros(len(of_group), dtype=np.bool_)
@@ -145,27 +155,31 @@ class FaqIndex:
             hits.append(Hit(nearby.entries[number], nearby.wordings[row], float(similarity[row]), score))
         return hits
 
-    def search_all(self, vectors: Vector, langs: Sequence[str | None] | None = None) -> Vector:
+    def search_all(
+        self, vectors: Vector, langs: Sequence[str | None] | None = None, texts: Sequence[str] | None = None
+    ) -> Vector:
         """Ranks all entries for each query, for evaluation.
 
         Args:
             vectors: unit-length vectors, shape `(queries, width)`.
             langs: the language of each query; its translation stands for all of an entry, and the others come last,
                 as `search` would not show them. None ranks every entry by itself.
+            texts: what was asked; None to rank by the vectors alone.
 
         Returns:
             Higher is better, comparable within a query, shape `(queries, entries)`.
 
         Raises:
-            FaqError: a vector has the wrong width or length, or there is not one language a query.
+            FaqError: a vector has the wrong width or length, or there is not one language or text a query.
         """
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
         _check_width(queries, self.width)
-        if langs is not None and len(langs) != len(queries):
-            raise FaqError(f"langs: expected one for each of {len(queries)} queries, got {len(langs)}")
+        for name, given in (("langs", langs), ("texts", texts)):
+            if given is not None and len(given) != len(queries):
+                raise FaqError(f"{name}: expected one for each of {len(queries)} queries, got {len(given)}")
         if not self.entries or not len(queries):
             return np.zeros((len(queries), len(self.entries)), dtype=np.float32)
-        scores = self._vectors.closeness(queries)
+        scores = self._ranking.closeness(Queries(texts or [""] * len(queries), queries))
         if langs is None:
             return scores
         group = self._vectors.group
@@ -179,16 +193,17 @@ class FaqIndex:
             scores[np.ix_(rows, stands_in & ~speaks)] -= _STANDS_IN
         return scores
 
-    def _candidates(self, query: Vector, top: int) -> Rows:
-        """Entries that own the nearest rows, with all their translations, ascending."""
+    def _candidates(self, query: Queries, top: int) -> Rows:
+        """Entries that own the nearest rows or share the most words, with all their translations, ascending."""
         rows = min(max(_CANDIDATE_ROWS, _ROWS_A_HIT * top), self._faiss.ntotal)
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)
         try:
-            _, nearest = self._faiss.search(query, rows)
+            _, nearest = self._faiss.search(query.vectors, rows)
         finally:
             faiss.omp_set_num_threads(threads)
-        groups = np.unique(self._vectors.group[self._row_entry[nearest[0]]])
+        alike = self._ranking.sharing_words(query.texts[0], _CANDIDATE_ENTRIES)
+        groups = np.unique(self._vectors.group[np.concatenate([self._row_entry[nearest[0]], alike])])
         # One entry with very many variants can own all the nearest rows; then its rivals must still be seen.
         if len(groups) <= min(top, self._vectors.groups - 1):
             return np.arange(len(self.entries))

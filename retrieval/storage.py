@@ -16,7 +16,8 @@ from retrieval.faq import read_faq, write_atomically, write_faq
 from retrieval.types import FaqEntry, FaqError, Vector
 from retrieval.vectors import EntryVectors, Rows, arrange
 
-FORMAT = 1
+FORMAT = 2
+_WITHOUT_WORDS = 1
 FAQ_FILE = "faq.jsonl"
 INDEX_FILE = "faq.faiss"
 DESCRIPTION_FILE = "faq.json"
@@ -41,7 +42,6 @@ def save(folder: Path, vectors: EntryVectors, calibration: HitCalibration, row_e
         "width": vectors.wording_vectors.shape[1],
         "entries": len(vectors.entries),
         "rows": row_entry.tolist(),
-        "answer_weight": float(vectors.answer_weight),
         "calibration": calibration.to_json(),
         "sha256": {name: _sha256((folder / name).read_bytes()) for name in (FAQ_FILE, INDEX_FILE)},
     }
@@ -75,10 +75,9 @@ def load(folder: Path) -> tuple[EntryVectors, HitCalibration]:
     for name, expected in {"entries": count, "width": width, "rows": len(rows)}.items():
         if found[name] != expected:
             raise FaqError(f"{path}: {name}: expected {expected}, the files have {found[name]}; {_REMEDY}")
-    weight = _at(description, path, "answer_weight", float)
     try:
-        vectors = arrange(entries, stored, weight)
-        calibration = HitCalibration.from_json(_at(description, path, "calibration", dict))
+        vectors = arrange(entries, stored)
+        calibration = HitCalibration.from_json(_calibration(description, path))
     except FaqError as error:
         raise FaqError(f"{path}: {error}") from error
     if rows != [*vectors.owner.tolist(), *range(len(entries))]:
@@ -92,9 +91,16 @@ def _description(path: Path) -> Mapping[str, object]:
     except (ValueError, RecursionError) as error:
         raise FaqError(f"{path}: expected a JSON document: {error}; {_REMEDY}") from error
     version = description.get("format") if isinstance(description, dict) else None
-    if version != FORMAT:
+    if version not in {_WITHOUT_WORDS, FORMAT}:
         raise FaqError(f"{path}: format: expected {FORMAT}, got {version!r}; {_REMEDY} with this version")
     document: dict[str, object] = description
+    return document
+
+
+def _calibration(description: Mapping[str, object], path: Path) -> dict[str, object]:
+    document = _at(description, path, "calibration", dict)
+    if description["format"] == _WITHOUT_WORDS:
+        return document | {"weights": {"passage": _at(description, path, "answer_weight", float), "words": 0.0}}
     return document
 
 

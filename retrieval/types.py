@@ -83,19 +83,20 @@ Embed = Callable[[list[str]], Vector]
 
 
 class FaqSearch(Protocol):
-    """Finds FAQ entries by sentence vector; built from a release by `retrieval.index`."""
+    """Finds FAQ entries by sentence vector and words; built from a release by `retrieval.index`."""
 
     @property
     def thresholds(self) -> HitThresholds:
         """The thresholds that came with the index."""
 
-    def search(self, vector: Vector, top: int = 3, lang: str | None = None) -> list[Hit]:
+    def search(self, vector: Vector, top: int = 3, lang: str | None = None, text: str = "") -> list[Hit]:
         """Finds the nearest entries, each at most once, the best first.
 
         Args:
             vector: unit-length sentence vector, shape `(width,)`.
             top: how many entries at most.
             lang: prefer entries of this language; None means all alike.
+            text: what was asked; empty to search by the vector alone.
 
         Returns:
             Up to `top` hits.

@@ -2,7 +2,8 @@
 
 An entry has one vector for each wording (its question and its variants) and one for the passage, question and answer
 read together. A query's closeness to an entry is its cosine with the nearest wording, blended with its cosine with
-the passage. Entries that say the same in several languages (`<stem>.<lang>`) form one group.
+the passage and with how much of its words stand there (`retrieval.words`). Entries that say the same in several
+languages (`<stem>.<lang>`) form one group.
 """
 
 from __future__ import annotations
@@ -15,16 +16,31 @@ from numpy.typing import NDArray
 
 from retrieval.types import Embed, FaqEntry, FaqError, Vector
 
-ANSWER_WEIGHT = 0.4
-"""The passage's weight beside the nearest wording's 1.
-
-With all-MiniLM-L6-v2 on StackFAQ, MAP is 0.969 at 0, 0.977 at 0.4 and 0.978 at its best, 1.0, on the very queries
-it was chosen by; from 0.5 on a passage can outrank a variant that was asked word for word.
-"""
-
 _LENGTH_TOLERANCE = 0.01
 
+_SPREAD_SAMPLE = 1000
+_USUAL_SPREAD = 0.1
+_LEAST_SPREAD = 0.02
+
 Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What counts how much beside the nearest wording's 1.
+
+    Attributes:
+        passage: the cosine with the passage, 0 or more.
+        words: the words of the query that stand in the passage, 0 or more.
+    """
+
+    passage: float = 1.0
+    words: float = _USUAL_SPREAD
+
+    def __post_init__(self) -> None:
+        for name, value in (("passage", self.passage), ("words", self.words)):
+            if not 0.0 <= value < np.inf:
+                raise FaqError(f"weights: {name}: expected 0 or more, got {value}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +54,6 @@ class EntryVectors:
         wording_vectors: unit length, shape `(wordings, width)`.
         passage_vectors: question and answer together, unit length, shape `(entries, width)`.
         group: the group of each entry, counted from 0, shape `(entries,)`.
-        answer_weight: the passage's weight beside the nearest wording's 1.
     """
 
     entries: tuple[FaqEntry, ...]
@@ -47,7 +62,6 @@ class EntryVectors:
     wording_vectors: Vector
     passage_vectors: Vector
     group: Rows
-    answer_weight: float
 
     @property
     def first_wording(self) -> Rows:
@@ -59,11 +73,15 @@ class EntryVectors:
         """How many groups there are."""
         return int(self.group.max()) + 1 if len(self.group) else 0
 
-    def closeness(self, queries: Vector, left_out: Rows | None = None) -> Vector:
+    def closeness(
+        self, queries: Vector, weights: Weights, overlap: Vector | None = None, left_out: Rows | None = None
+    ) -> Vector:
         """How close queries come to entries.
 
         Args:
             queries: unit-length vectors, shape `(queries, width)`.
+            weights: what counts how much.
+            overlap: shared words, 0 to 1, shape `(queries, entries)`; none by default.
             left_out: for each query the row of a wording that does not count, shape `(queries,)`.
 
         Returns:
@@ -73,9 +91,10 @@ class EntryVectors:
         if left_out is not None:
             similarity[np.arange(len(queries)), left_out] = -1.0
         nearest = np.maximum.reduceat(similarity, self.first_wording, axis=1)
-        passage = queries @ self.passage_vectors.T
-        blended: Vector = (nearest + self.answer_weight * passage) / (1.0 + self.answer_weight)
-        return blended
+        blended: Vector = nearest + weights.passage * (queries @ self.passage_vectors.T)
+        if overlap is not None:
+            blended += weights.words * overlap
+        return blended / np.float32(1.0 + weights.passage + weights.words)
 
     def best_of_groups(self, closeness: Vector) -> Vector:
         """The closest entry of each group: `(queries, entries)` to `(queries, groups)`."""
@@ -94,47 +113,58 @@ class EntryVectors:
             wording_vectors=self.wording_vectors[rows],
             passage_vectors=self.passage_vectors[entries],
             group=np.unique(self.group[entries], return_inverse=True)[1],
-            answer_weight=self.answer_weight,
         )
 
+    def usual_weights(self) -> Weights:
+        """The weights that fit these vectors.
 
-def embed_entries(entries: Sequence[FaqEntry], embed: Embed, answer_weight: float = ANSWER_WEIGHT) -> EntryVectors:
+        A word counts as much as the cosines of different questions differ, since an encoder whose cosines lie close
+        together would otherwise be outvoted by words, and one whose cosines are wide apart would not hear them.
+
+        Returns:
+            The weights; the same for the same vectors.
+        """
+        first = self.first_wording[:_SPREAD_SAMPLE]
+        questions = self.wording_vectors[first]
+        cosines = (questions @ questions.T)[self.group[: len(first), None] != self.group[None, : len(first)]]
+        return Weights(words=max(float(cosines.std()), _LEAST_SPREAD)) if len(cosines) else Weights()
+
+
+def embed_entries(entries: Sequence[FaqEntry], embed: Embed) -> EntryVectors:
     """Embeds a knowledge base.
 
     Args:
         entries: the entries; none at all are allowed.
         embed: gives unit-length vectors.
-        answer_weight: the passage's weight beside the nearest wording's 1, 0 or more.
 
     Returns:
         The entries with their vectors.
 
     Raises:
-        FaqError: an id is there twice, the weight is negative, or the vectors have the wrong shape or length.
+        FaqError: an id is there twice, or the vectors have the wrong shape or length.
     """
     wordings, _ = wordings_of(entries)
-    passages = [f"{entry.question}\n{entry.answer}" for entry in entries]
+    passages = passages_of(entries)
     # An encoder may not take an empty list, yet an empty knowledge base has a width too.
     texts = [*wordings, *passages] or ["-"]
     vectors = np.ascontiguousarray(embed(texts), dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise FaqError(f"embed: expected vectors of shape ({len(texts)}, width), got {vectors.shape}")
-    return arrange(entries, vectors[: len(wordings) + len(passages)], answer_weight)
+    return arrange(entries, vectors[: len(wordings) + len(passages)])
 
 
-def arrange(entries: Sequence[FaqEntry], vectors: Vector, answer_weight: float) -> EntryVectors:
+def arrange(entries: Sequence[FaqEntry], vectors: Vector) -> EntryVectors:
     """Puts entries and their vectors together.
 
     Args:
         entries: the entries.
         vectors: first the wordings in the order of `wordings_of`, then a passage an entry, shape `(rows, width)`.
-        answer_weight: the passage's weight beside the nearest wording's 1, 0 or more.
 
     Returns:
         The entries with their vectors.
 
     Raises:
-        FaqError: an id is there twice, the weight is negative, or the vectors have the wrong number or length.
+        FaqError: an id is there twice, or the vectors have the wrong number or length.
     """
     wordings, owner = wordings_of(entries)
     expected = len(wordings) + len(entries)
@@ -142,8 +172,6 @@ def arrange(entries: Sequence[FaqEntry], vectors: Vector, answer_weight: float) 
         raise FaqError(
             f"expected {expected} vectors for {len(entries)} entries, got {len(vectors)}; build the index again"
         )
-    if not 0.0 <= answer_weight < np.inf:
-        raise FaqError(f"answer_weight: expected 0 or more, got {answer_weight}")
     ids = [entry.id for entry in entries]
     if len(set(ids)) < len(ids):
         twice = next(entry_id for entry_id in ids if ids.count(entry_id) > 1)
@@ -158,7 +186,6 @@ def arrange(entries: Sequence[FaqEntry], vectors: Vector, answer_weight: float) 
         wording_vectors=vectors[: len(wordings)],
         passage_vectors=vectors[len(wordings) :],
         group=np.array([numbers[key] for key in keys], dtype=np.intp),
-        answer_weight=answer_weight,
     )
 
 
@@ -180,6 +207,11 @@ def wordings_of(entries: Sequence[FaqEntry]) -> tuple[list[str], Rows]:
         texts += own.values()
         owner += [number] * len(own)
     return texts, np.array(owner, dtype=np.intp)
+
+
+def passages_of(entries: Sequence[FaqEntry]) -> list[str]:
+    """What is read as the passage of each entry: its question and its answer."""
+    return [f"{entry.question}\n{entry.answer}" for entry in entries]
 
 
 def check_unit_length(vectors: Vector) -> None:

@@ -270,7 +270,7 @@ def faq_metrics(
         FaqError: a query names an entry that is not in the index.
     """
     vectors = embed([query.query for query in queries])
-    scores = index.search_all(vectors, [query.lang for query in queries])
+    scores = index.search_all(vectors, [query.lang for query in queries], [query.query for query in queries])
     return ranking_metrics(scores, [entry.id for entry in index.entries], [query.relevant for query in queries])
 
 

@@ -113,7 +113,7 @@ def follows(release: OpenedRelease, claim: Claim, reading: Understanding) -> boo
     """
     thresholds = reading.thresholds
     if claim.head == FAQ:
-        hits = release.index.search(reading.vector, top=1, lang=reading.lang or None)
+        hits = release.index.search(reading.vector, top=1, lang=reading.lang or None, text=reading.text)
         entry = release.index.entry(claim.label)
         right = bool(hits) and entry is not None and faq_group(hits[0].entry) == faq_group(entry)
         return right and hits[0].score >= release.index.thresholds.accept
@@ -132,6 +132,7 @@ def _best_hits_right(release: OpenedRelease, queries: Sequence[FaqQuery]) -> lis
     entries = release.index.entries
     if not entries:
         return [False] * len(queries)
-    vectors = release.vectors([query.query for query in queries])
-    best = release.index.search_all(vectors, [query.lang for query in queries]).argmax(axis=1)
+    texts = [normalise(query.query) for query in queries]
+    langs = [query.lang for query in queries]
+    best = release.index.search_all(release.vectors(texts), langs, texts).argmax(axis=1)
     return [entries[column].id in query.relevant for column, query in zip(best, queries, strict=True)]

@@ -145,8 +145,7 @@ def train_release(
         save_calibration(folder, calibration)
         Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(folder)
         understander = load_understander(folder)
-        oos_vectors = understander.embed(oos_texts) if oos_texts else None
-        index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_vectors)
+        index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_texts)
         index.save(folder)
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
         metrics: dict[str, Any] = {"test": result.to_json(), "held_out": calibrated.quality}

@@ -73,7 +73,7 @@ def search(
     """Search the FAQ of a release."""
     engine = load_engine(release_folder(read_settings(), release))
     reading = engine.understander.understand([text])[0]
-    hits = engine.search.search(reading.vector, top=top, lang=reading.lang or None)
+    hits = engine.search.search(reading.vector, top=top, lang=reading.lang or None, text=reading.text)
     if as_json:
         print_json(
             [

@@ -8,6 +8,7 @@ import pytest
 from retrieval.calibration import HitCalibration
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqError, FaqSearch, HitThresholds
+from retrieval.vectors import Weights
 
 FLAT = HitCalibration(-4.0, 8.0, 5.0, HitThresholds(0.8, 0.3))
 
@@ -50,8 +51,8 @@ def test_a_score_comes_from_closeness_and_lead(embed):
 def test_the_answer_counts_as_weighted(embed):
     entries = [FaqEntry("a", "question one", "something"), FaqEntry("b", "question two", "umbrella stand")]
     [vector] = embed(["question one umbrella stand"])
-    without = FaqIndex.build(entries, embed, answer_weight=0.0)
-    heavy = FaqIndex.build(entries, embed, answer_weight=5.0)
+    without = FaqIndex.build(entries, embed, weights=Weights(0.0, 0.0))
+    heavy = FaqIndex.build(entries, embed, weights=Weights(5.0, 0.0))
     assert ids(without.search(vector, top=1)) == ["a"]
     assert ids(heavy.search(vector, top=1)) == ["b"]
 
@@ -94,10 +95,12 @@ def test_of_equals_the_customers_language_comes_first(embed):
 
 def test_search_ranks_as_search_all_does(bilingual, embed):
     index = FaqIndex.build(bilingual, embed)
-    queries = embed(["refund to my card?", "deliver the invoice", "茶叶什么时候到", "jobs", "size of the gift"])
+    texts = ["refund to my card?", "deliver the invoice", "茶叶什么时候到", "jobs", "size of the gift", "buy wholesale"]
+    queries = embed(texts)
     for lang in (None, "en", "zh"):
-        for vector, row in zip(queries, index.search_all(queries, [lang] * len(queries)), strict=True):
-            hits = index.search(vector, top=4, lang=lang)
+        ranked = index.search_all(queries, [lang] * len(queries), texts)
+        for text, vector, row in zip(texts, queries, ranked, strict=True):
+            hits = index.search(vector, top=4, lang=lang, text=text)
             if lang is None:
                 assert hits[0].entry.id == index.entries[int(row.argmax())].id
             else:
@@ -128,7 +131,7 @@ def test_an_entry_that_owns_all_near_rows_does_not_hide_its_rivals(embed):
 
 
 def test_an_empty_knowledge_base_finds_nothing(embed, tmp_path):
-    index = FaqIndex.build([], embed, out_of_scope=embed(["x"]))
+    index = FaqIndex.build([], embed, out_of_scope=["x"])
     index.save(tmp_path)
     for each in (index, FaqIndex.load(tmp_path)):
         assert each.search(embed(["refund"])[0]) == []
@@ -177,11 +180,32 @@ def test_a_wrong_vector_is_named(shop, embed, vector, message):
         FaqIndex.build(shop, embed).search(vector)
 
 
-def test_out_of_scope_vectors_must_fit(shop, embed):
-    with pytest.raises(FaqError, match="expected vectors of width 64"):
-        FaqIndex.build(shop, embed, out_of_scope=np.eye(2, dtype=np.float32))
+@pytest.mark.parametrize("name", ["langs", "texts"])
+def test_search_all_needs_a_language_and_a_text_a_query(shop, embed, name):
+    with pytest.raises(FaqError, match=f"{name}: expected one for each of 2 queries, got 1"):
+        FaqIndex.build(shop, embed).search_all(embed(["a b", "c d"]), **{name: ["en"]})
 
 
-def test_search_all_needs_a_language_a_query(shop, embed):
-    with pytest.raises(FaqError, match="langs: expected one for each of 2 queries, got 1"):
-        FaqIndex.build(shop, embed).search_all(embed(["a b", "c d"]), ["en"])
+def test_words_decide_between_entries_that_mean_the_same(embed):
+    entries = [FaqEntry(name, f"How do I set up the {name}?", f"See the {name}.") for name in ("X200", "X300", "K20")]
+    index = FaqIndex.build(entries, lambda texts: np.ones((len(texts), 1), dtype=np.float32))
+    for entry in entries:
+        [best, *_] = index.search(np.ones(1, dtype=np.float32), text=f"my {entry.id.lower()} does not start")
+        assert best.entry is entry
+
+
+def test_a_question_asked_as_written_comes_first_whatever_the_vectors_say(shop, embed):
+    index = FaqIndex.build(shop, embed)
+    far = embed(["zzz xylophone"])[0]
+    for entry in shop:
+        for wording in (entry.question, *entry.variants):
+            assert ids(index.search(far, top=1, text=f" {wording.upper()} ")) == [entry.id]
+            ranked = index.search_all(far[None], texts=[wording])[0]
+            assert index.entries[int(ranked.argmax())] is entry
+
+
+def test_words_find_what_no_near_vector_leads_to(embed):
+    crowd = [FaqEntry(f"crowd-{n}", f"where is it {n}", "x") for n in range(200)]
+    index = FaqIndex.build([*crowd, FaqEntry("hat", "quantum fjord", "y")], embed, weights=Weights(0.0, 50.0))
+    [vector] = embed(["where is it 17"])
+    assert ids(index.search(vector, top=1, text="fjord")) == ["hat"]

@@ -9,6 +9,7 @@ import pytest
 
 from retrieval.index import FaqIndex
 from retrieval.types import FaqError
+from retrieval.vectors import Weights
 
 
 @pytest.fixture
@@ -67,13 +68,11 @@ def describe(folder, **changes):
 
 
 WRONG = {
-    "another format": ({"format": 2}, "format: expected 1, got 2"),
+    "another format": ({"format": 3}, "format: expected 2, got 3"),
     "another width": ({"width": 32}, "width: expected 32, the files have 64"),
     "another number of entries": ({"entries": 12}, "entries: expected 12, the files have 13"),
     "another number of rows": ({"rows": [0]}, "rows: expected 1, the files have 49"),
     "another mapping": ({"rows": [0] * 49}, "rows: they do not map the vectors to the entries"),
-    "a weight of the wrong type": ({"answer_weight": "0.4"}, "answer_weight: expected float, got '0.4'"),
-    "a negative weight": ({"answer_weight": -1.0}, "answer_weight: expected 0 or more"),
     "no calibration": ({"calibration": None}, "calibration: expected dict, got None"),
     "a damaged calibration": ({"calibration": {}}, "calibration: accept: expected a number"),
     "no hashes": ({"sha256": []}, "sha256: expected dict"),
@@ -109,6 +108,24 @@ def test_vectors_of_the_wrong_length_are_refused(folder):
     describe(folder)
     with pytest.raises(FaqError, match=r"faq\.json: expected vectors of length 1, got length 4"):
         FaqIndex.load(folder)
+
+
+@pytest.mark.parametrize("weights", [None, {"passage": 1.0}, {"passage": -1.0, "words": 0.0}])
+def test_weights_that_are_wrong_are_named(folder, weights):
+    calibration = json.loads((folder / "faq.json").read_text())["calibration"]
+    describe(folder, calibration=calibration | {"weights": weights})
+    with pytest.raises(FaqError, match=r"faq\.json: calibration: (passage|words): expected a number from 0"):
+        FaqIndex.load(folder)
+
+
+def test_an_index_without_words_still_serves(folder, bilingual, embed):
+    calibration = json.loads((folder / "faq.json").read_text())["calibration"]
+    del calibration["weights"]
+    describe(folder, format=1, answer_weight=0.4, calibration=calibration)
+    loaded = FaqIndex.load(folder)
+    assert loaded.calibration.weights == Weights(passage=0.4, words=0.0)
+    [best] = loaded.search(embed(["退款多久"])[0], top=1, lang="zh", text="退款多久")
+    assert best.entry.id == "refund.zh"
 
 
 def test_saving_needs_a_folder(tmp_path, shop, embed):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retrieval.types import FaqEntry, FaqError
-from retrieval.vectors import arrange, check_unit_length, embed_entries, wordings_of
+from retrieval.vectors import Weights, arrange, check_unit_length, embed_entries, wordings_of
 
 
 def test_a_wording_counts_once_and_the_question_comes_first():
@@ -16,12 +16,17 @@ def test_a_wording_counts_once_and_the_question_comes_first():
 
 def test_closeness_blends_the_nearest_wording_with_the_passage(embed):
     entries = [FaqEntry("a", "red apple", "fruit", variants=("green pear",)), FaqEntry("b", "blue", "a colour")]
-    vectors = embed_entries(entries, embed, answer_weight=0.5)
+    vectors, weights = embed_entries(entries, embed), Weights(passage=0.5, words=0.25)
     query, red, green, passage = embed(["green pears", "red apple", "green pear", "red apple\nfruit"])
-    expected = (max(query @ red, query @ green) + 0.5 * (query @ passage)) / 1.5
-    assert vectors.closeness(query[None])[0, 0] == pytest.approx(expected, abs=1e-6)
-    without = (query @ red + 0.5 * (query @ passage)) / 1.5
-    assert vectors.closeness(query[None], left_out=np.array([1]))[0, 0] == pytest.approx(without, abs=1e-6)
+    nearest = max(query @ red, query @ green)
+    expected = (nearest + 0.5 * (query @ passage)) / 1.75
+    assert vectors.closeness(query[None], weights)[0, 0] == pytest.approx(expected, abs=1e-6)
+    shared = np.array([[0.4, 0.0]], dtype=np.float32)
+    expected = (nearest + 0.5 * (query @ passage) + 0.25 * 0.4) / 1.75
+    assert vectors.closeness(query[None], weights, shared)[0, 0] == pytest.approx(expected, abs=1e-6)
+    without = (query @ red + 0.5 * (query @ passage)) / 1.75
+    left_out = vectors.closeness(query[None], weights, left_out=np.array([1]))
+    assert left_out[0, 0] == pytest.approx(without, abs=1e-6)
 
 
 def test_translations_form_a_group(bilingual, embed):
@@ -30,7 +35,7 @@ def test_translations_form_a_group(bilingual, embed):
     assert group["refund.en"] == group["refund.zh"]
     assert group["saturday.en"] == group["saturday.zh"]
     assert vectors.groups == len(bilingual) - 2
-    closeness = vectors.closeness(embed(["退款", "refund"]))
+    closeness = vectors.closeness(embed(["退款", "refund"]), Weights())
     best = vectors.best_of_groups(closeness)
     assert best.shape == (2, vectors.groups)
     twins = [number for number, entry in enumerate(bilingual) if entry.id.startswith("refund.")]
@@ -57,7 +62,9 @@ def test_some_of_the_entries_are_as_close_as_among_all(bilingual, embed):
     part = vectors.only(some)
     assert [entry.id for entry in part.entries] == ["saturday.en", "password.en", "refund.zh", "saturday.zh"]
     assert part.group.tolist() == [1, 2, 0, 1]
-    np.testing.assert_allclose(part.closeness(query), vectors.closeness(query)[:, some], atol=1e-6)
+    np.testing.assert_allclose(
+        part.closeness(query, Weights()), vectors.closeness(query, Weights())[:, some], atol=1e-6
+    )
 
 
 def test_an_empty_knowledge_base_has_a_width(embed):
@@ -69,18 +76,33 @@ def test_an_empty_knowledge_base_has_a_width(embed):
 UNIT = np.eye(2, 3, dtype=np.float32)
 ENTRY = FaqEntry("a", "q", "a")
 WRONG = {
-    "too few vectors": ([ENTRY], UNIT[:1], 0.4, "expected 2 vectors for 1 entries, got 1"),
-    "an id twice": ([ENTRY, ENTRY], np.tile(UNIT, (2, 1)), 0.4, "id: 'a' is used by two entries"),
-    "a negative weight": ([ENTRY], UNIT, -0.1, "answer_weight: expected 0 or more"),
-    "a weight that is no number": ([ENTRY], UNIT, float("nan"), "answer_weight: expected 0 or more"),
-    "a long vector": ([ENTRY], 2 * UNIT, 0.4, "expected vectors of length 1, got length 2 in row 0"),
+    "too few vectors": ([ENTRY], UNIT[:1], "expected 2 vectors for 1 entries, got 1"),
+    "an id twice": ([ENTRY, ENTRY], np.tile(UNIT, (2, 1)), "id: 'a' is used by two entries"),
+    "a long vector": ([ENTRY], 2 * UNIT, "expected vectors of length 1, got length 2 in row 0"),
 }
 
 
-@pytest.mark.parametrize(("entries", "rows", "weight", "message"), WRONG.values(), ids=WRONG)
-def test_what_does_not_fit_is_named(entries, rows, weight, message):
+@pytest.mark.parametrize(("entries", "rows", "message"), WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_is_named(entries, rows, message):
     with pytest.raises(FaqError, match=message):
-        arrange(entries, rows, weight)
+        arrange(entries, rows)
+
+
+@pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["passage", "words"])
+def test_weights_are_positive_numbers(name, weight):
+    with pytest.raises(FaqError, match=f"weights: {name}: expected 0 or more"):
+        Weights(**{name: weight})
+
+
+def test_words_count_as_much_as_the_cosines_differ():
+    entries = [FaqEntry(str(number), f"q{number}", "a") for number in range(3)]
+    near, wide = (
+        np.array([[np.cos(angle), np.sin(angle)] for angle in (0.0, spread, 3 * spread) * 2], dtype=np.float32)
+        for spread in (0.1, 0.6)
+    )
+    assert 0.0 < arrange(entries, near).usual_weights().words < 0.1 < arrange(entries, wide).usual_weights().words
+    assert arrange(entries[:1], near[:2]).usual_weights() == Weights()
 
 
 def test_embed_must_give_a_vector_a_text():

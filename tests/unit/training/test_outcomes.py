@@ -12,6 +12,7 @@ from nlu.types import Distribution, Score, Thresholds, Understanding, Vector
 from retrieval.calibration import HitCalibration
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery, HitThresholds
+from retrieval.vectors import Weights
 from training.logged import Claim, Source
 from training.outcomes import OpenedRelease, Trial, measure
 
@@ -50,9 +51,9 @@ def embed(texts: list[str]) -> Vector:
     return np.stack([vector(text) for text in texts])
 
 
-CALIBRATION = HitCalibration(-5.0, 10.0, 0.0, HitThresholds(accept=0.7, suggest=0.3))
+CALIBRATION = HitCalibration(-5.0, 10.0, 0.0, HitThresholds(accept=0.7, suggest=0.3), Weights(0.0, 0.0))
 RELEASE = OpenedRelease(
-    cast("ReleaseUnderstander", Scripted()), FaqIndex.build(ENTRIES, embed, calibration=CALIBRATION, answer_weight=0.0)
+    cast("ReleaseUnderstander", Scripted()), FaqIndex.build(ENTRIES, embed, calibration=CALIBRATION)
 )
 
 
