@@ -11,12 +11,13 @@ import structlog
 
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
-from bot.domain.messages import IncomingMessage
+from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.ports import Clock, ConversationLog, LiveState
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules
 from bot.errors import StateUnavailableError
-from bot.policy import decide
+from bot.policy import decide, decide_each, may_hold_several
+from bot.questions import split_questions
 from bot.replies import Filled, fill, next_state
 from bot.scene import as_said
 from bot.templates import TemplateBook
@@ -98,11 +99,26 @@ class Pipeline:
         decision = decide(
             understanding, before, hits, engine.search.thresholds, self._rules, spoken.kind, said=spoken.text
         )
+        if spoken.kind is ContentKind.TEXT and may_hold_several(decision):
+            decision = self._answer_each(engine, decision, split_questions(spoken.text), before, lang)
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         after = next_state(before, understanding, decision, self._rules)
         document = answer_document(filled, decision, understanding, hits)
         self._store(message, filled, document, after)
         return document
+
+    def _answer_each(
+        self, engine: Engine, whole: Decision, questions: Sequence[str], before: Conversation, lang: str | None
+    ) -> Decision:
+        """Reads a message's questions one by one, where it has several."""
+        if not questions:
+            return whole
+        readings = engine.understander.understand(list(questions), [lang] * len(questions))
+        parts = [
+            (reading, engine.search.search(reading.vector, top=_HITS, lang=lang, text=reading.text))
+            for reading in readings
+        ]
+        return decide_each(whole, parts, before, engine.search.thresholds, self._rules)
 
     def give_up(self, message: IncomingMessage) -> None:
         """Hands over a message that cannot be answered because of a fault inside Frontdesk.
@@ -168,6 +184,10 @@ def answer_document(
             "options": list(decision.options),
             "miss": decision.miss,
             "escalate": decision.escalate,
+            "also": [
+                {"kind": each.kind.value, "reason": each.reason, "intent": each.intent, "faq": each.faq}
+                for each in decision.also
+            ],
         },
         "understanding": understanding_document(understanding) if understanding else None,
         "hits": [

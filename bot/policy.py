@@ -64,6 +64,46 @@ def decide(
     return replace(decision, lang=scene.lang, emotion=scene.emotion)
 
 
+def may_hold_several(decision: Decision) -> bool:
+    """True where a message was answered, or not, by what it asks: then its questions may be answered one by one."""
+    by_content = decision.intent or decision.faq or decision.kind is DecisionKind.CLARIFY
+    kinds = (DecisionKind.FAQ, DecisionKind.TEMPLATE, DecisionKind.CLARIFY)
+    return bool(by_content) and decision.kind in kinds and decision.form_state is None
+
+
+def decide_each(
+    whole: Decision,
+    parts: Sequence[tuple[Understanding, Sequence[Hit]]],
+    conversation: Conversation,
+    hit_thresholds: HitThresholds,
+    rules: BotRules,
+) -> Decision:
+    """Answers the questions of one message one by one.
+
+    Args:
+        whole: how the message was answered as a whole.
+        parts: the reading of each question, and the FAQ hits for it.
+        conversation: the state before the message.
+        hit_thresholds: the thresholds that came with the FAQ index.
+        rules: the bot's rules.
+
+    Returns:
+        One decision that holds all answers; `whole` unless each question has an answer of its own.
+    """
+    answers: dict[tuple[str, str], Decision] = {}
+    for reading, hits in parts:
+        scene = Scene(reading, conversation, hits, hit_thresholds, rules, ContentKind.TEXT, reading.text)
+        answer = known_answer(scene) if scene.in_scope or scene.answering_hit else None
+        if answer is None or answer.kind not in (DecisionKind.FAQ, DecisionKind.TEMPLATE):
+            return whole
+        answers.setdefault((answer.faq, answer.template), replace(answer, lang=whole.lang, emotion=whole.emotion))
+    if len(answers) < len(parts):
+        return whole
+    first, *others = answers.values()
+    reasons = "; ".join(answer.reason for answer in answers.values())
+    return replace(first, reason=f"{len(answers)} questions: {reasons}", also=tuple(others))
+
+
 def held_by_agent(scene: Scene) -> Decision | None:
     """An agent holds the conversation: the bot keeps quiet."""
     if scene.conversation.status is not Status.AGENT:

@@ -58,8 +58,9 @@ def fill(
     Returns:
         The replies, the form and why a human has to act.
     """
-    composer = _Composer(decision, conversation.turns, rules, book, entries)
-    return Filled(composer.replies(), decision.form_state, decision.escalate or None)
+    composers = [_Composer(each, conversation.turns, rules, book, entries) for each in (decision, *decision.also)]
+    replies = tuple(reply for composer in composers for reply in composer.replies())
+    return Filled(replies, decision.form_state, decision.escalate or None)
 
 
 def next_state(

@@ -39,6 +39,7 @@ class Decision:
         slots: what the templates may insert.
         form_state: the form as it stands after this message, None where none is being filled.
         escalate: why a human has to act, empty where none has to.
+        also: how the message's other questions are answered, in their order.
     """
 
     kind: DecisionKind
@@ -55,3 +56,4 @@ class Decision:
     slots: dict[str, str] = field(default_factory=dict)
     form_state: FormState | None = None
     escalate: str = ""
+    also: tuple[Decision, ...] = ()

@@ -41,16 +41,18 @@ class Reader:
     release = "r1"
 
     def understand(self, texts: Sequence[str], langs: Sequence[str | None] | None = None) -> list[Understanding]:
-        if "#boom" in texts[0]:
+        return [self._read(text, lang) for text, lang in zip(texts, langs or [None] * len(texts), strict=True)]
+
+    def _read(self, text: str, lang: str | None) -> Understanding:
+        if "#boom" in text:
             raise RuntimeError("the reader fell over")
-        intent = texts[0].partition("#")[2].split(" ")[0] or "oos"
+        intent = text.partition("#")[2].split(" ")[0] or "oos"
         heads = {
             "intent": Distribution((Score(intent, 0.95), Score("order_cancel", 0.01))),
             "emotion": Distribution((Score("neutral", 0.9),)),
         }
-        lang = (langs and langs[0]) or "en"
         oos = 1.0 if intent == "oos" else 0.0
-        return [Understanding(texts[0], lang, heads, (), oos, np.ones(2, dtype=np.float32), "r1")]
+        return Understanding(text, lang or "en", heads, (), oos, np.ones(2, dtype=np.float32), "r1")
 
 
 class Search:
@@ -214,3 +216,18 @@ def test_after_a_long_pause_the_conversation_starts_afresh(house: House) -> None
     assert snapshot is not None
     assert snapshot[0].form is None
     assert snapshot[0].turns == 2
+
+
+def test_a_message_with_two_questions_gets_both_answers(house: House) -> None:
+    document = house.intake.answer(house.says("#delivery_time please? #payment_methods too?"))
+    assert len(document["replies"]) == 2
+    assert document["replies"][0]["text"] != document["replies"][1]["text"]
+    assert document["decision"]["intent"] == "delivery_time"
+    assert [each["intent"] for each in document["decision"]["also"]] == ["payment_methods"]
+    assert [len(turn.replies) for turn in house.log.turns("api-1")] == [2]
+
+
+def test_a_message_with_one_unknown_question_is_answered_as_a_whole(house: House) -> None:
+    document = house.intake.answer(house.says("#delivery_time please? #oos too?"))
+    assert len(document["replies"]) == 1
+    assert document["decision"]["also"] == []

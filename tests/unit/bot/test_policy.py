@@ -11,7 +11,7 @@ from bot.bot_files import load_bot_files
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
-from bot.policy import decide
+from bot.policy import decide, decide_each, may_hold_several
 from bot.scene import as_said
 from nlu.types import Distribution, Entity, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
@@ -341,3 +341,56 @@ def test_a_say_button_becomes_text() -> None:
     message = IncomingMessage("1", "web:1", "say:open?", datetime(2025, 1, 1, tzinfo=UTC), ContentKind.BUTTON)
     assert (as_said(message).text, as_said(message).kind) == ("open?", ContentKind.TEXT)
     assert as_said(replace(message, text="yes:")) == replace(message, text="yes:")
+
+
+def each(*parts: tuple[Understanding, tuple[Hit, ...]], before: Conversation = START) -> Decision:
+    whole = Decision(K.CLARIFY, "two intents are close", lang="en", emotion="joy")
+    return decide_each(whole, parts, before, HIT_THRESHOLDS, RULES)
+
+
+SHIPPING = (read("do you ship?", ("delivery_time", 0.95), ("invoice", 0.01)), ())
+PAYING = (read("can I pay by card?", ("payment_methods", 0.95), ("invoice", 0.01)), ())
+KNOWN = (read("is there a guarantee?"), (found("a", 0.9),))
+UNKNOWN = (read("what is the weather?", oos=0.99), ())
+
+
+def test_each_question_gets_its_answer():
+    decision = each(SHIPPING, PAYING, KNOWN)
+    answers = [decision, *decision.also]
+    assert [(answer.intent, answer.faq) for answer in answers] == [
+        ("delivery_time", ""),
+        ("payment_methods", ""),
+        ("", "a"),
+    ]
+    assert {(answer.lang, answer.emotion) for answer in answers} == {("en", "joy")}
+    assert decision.reason.startswith("3 questions: ")
+
+
+ONE_BY_ONE_IS_NO_BETTER = {
+    "one has no answer": (SHIPPING, UNKNOWN),
+    "both have the same": (KNOWN, KNOWN),
+    "one starts a form": (SHIPPING, (read("cancel my order?", ("order_cancel", 0.95)), ())),
+    "one is small talk": (SHIPPING, (read("how are you?", ("greeting", 0.95)), ())),
+}
+
+
+@pytest.mark.parametrize("parts", ONE_BY_ONE_IS_NO_BETTER.values(), ids=ONE_BY_ONE_IS_NO_BETTER)
+def test_the_message_is_answered_as_a_whole(parts):
+    assert each(*parts).kind is K.CLARIFY
+
+
+MAY_HOLD_SEVERAL = {
+    "an FAQ answer": (Decision(K.FAQ, "", faq="a"), True),
+    "an intent's template": (Decision(K.TEMPLATE, "", intent="delivery_time", template="x"), True),
+    "a question back": (Decision(K.CLARIFY, ""), True),
+    "a command": (Decision(K.TEMPLATE, "", template="help"), False),
+    "a form": (Decision(K.FORM, "", intent="order_status"), False),
+    "an answer beside a form": (Decision(K.FAQ, "", faq="a", form_state=ASKING), False),
+    "a handover": (Decision(K.HANDOVER, "", intent="human"), False),
+    "small talk": (Decision(K.SMALLTALK, "", intent="greeting"), False),
+}
+
+
+@pytest.mark.parametrize(("decision", "expected"), MAY_HOLD_SEVERAL.values(), ids=MAY_HOLD_SEVERAL)
+def test_what_may_hold_several_questions(decision, expected):
+    assert may_hold_several(decision) is expected
