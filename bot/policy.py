@@ -30,6 +30,9 @@ from bot.scene import SPOKEN, Scene
 from nlu.types import Understanding
 from retrieval.types import Hit, HitThresholds
 
+AGREED_TO_SEVERAL = "yes to several options"
+"""The reason for asking back where the customer said yes without saying to what."""
+
 ASIDE_WORDS = 3
 """An order number with more words than this around it may be a new wish rather than an answer."""
 
@@ -210,7 +213,7 @@ def pending_offer(scene: Scene) -> Decision | None:
         return None
     if scene.agrees and options:
         offered = [(1.0, option) for option in options]
-        return choose(scene, options[0]) if len(options) == 1 else ask_back(scene, offered, "yes to several options")
+        return choose(scene, options[0]) if len(options) == 1 else ask_back(scene, offered, AGREED_TO_SEVERAL)
     if scene.denies and options and OFFER_HUMAN not in options:
         return missed(scene, "none of the offered options")
     role = scene.rules.roles.affirm if scene.agrees else scene.rules.roles.deny

@@ -52,6 +52,8 @@ class LoggedTurn:
         feedback: the customer's verdict: +1, -1 or 0.
         kind: the kind of content; a `button`'s text is its value.
         by_reading: True where the reading of this very text led to the answer, rather than a question asked before.
+        chosen: the button that the customer tapped when this text was answered by asking back: `faq:<id>` or
+            `intent:<name>`; empty otherwise.
     """
 
     turn: int
@@ -65,6 +67,7 @@ class LoggedTurn:
     feedback: int = 0
     kind: str = "text"
     by_reading: bool = True
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +280,13 @@ def _claims(turn: LoggedTurn) -> Iterator[Claim]:
     text = mask(normalise(turn.text))
     for head, label in turn.corrections.items():
         yield Claim(turn.turn, text, turn.lang, head, label, Source.CORRECTION)
-    answered_rightly = turn.feedback > 0 and turn.decision in _CONFIRMABLE and turn.by_reading
-    if not answered_rightly or "intent" in turn.corrections or FAQ in turn.corrections:
+    if "intent" in turn.corrections or FAQ in turn.corrections:
+        return
+    verb, _, chosen = turn.chosen.partition(":")
+    if verb in ("intent", FAQ) and chosen:
+        yield Claim(turn.turn, text, turn.lang, verb, chosen, Source.CONFIRMED)
+        return
+    if turn.feedback <= 0 or turn.decision not in _CONFIRMABLE or not turn.by_reading:
         return
     if turn.decision == "faq" and turn.faq:
         yield Claim(turn.turn, text, turn.lang, FAQ, turn.faq, Source.CONFIRMED)

@@ -128,6 +128,7 @@ class SqlReading(SqlAccess):
             return [
                 LoggedUtterance(
                     turn=turn.id or 0,
+                    conversation=turn.conversation,
                     text=message.text,
                     lang=turn.lang,
                     intent=turn.intent,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
 from bot.domain.records import LoggedUtterance
 from bot.errors import InputError
+from bot.policy import AGREED_TO_SEVERAL
 from bot.settings import Settings, read_settings
 from nlu.examples import read_examples
 from retrieval.faq import read_faq, read_queries
@@ -97,9 +99,35 @@ def read_turns(settings: Settings) -> list[LoggedTurn]:
     """
     log = open_log(settings.database, SystemClock())
     try:
-        return [logged_turn(utterance, log) for utterance in log.logged_utterances()]
+        turns: list[LoggedTurn] = []
+        asked_back: dict[str, int] = {}
+        for utterance in log.logged_utterances():
+            place = asked_back.pop(utterance.conversation, None)
+            if place is not None and utterance.kind == "button":
+                turns[place] = replace(turns[place], chosen=chosen_option(turns[place], utterance.text, log))
+            if utterance.decision == "clarify":
+                asked_back[utterance.conversation] = len(turns)
+            turns.append(logged_turn(utterance, log))
+        return turns
     finally:
         log.close()
+
+
+def chosen_option(asked: LoggedTurn, tapped: str, log: SqlLog) -> str:
+    """What a customer meant by words that were answered by asking back.
+
+    Args:
+        asked: the turn that asked back.
+        tapped: the value of the button that was tapped next.
+        log: looks up what was offered.
+
+    Returns:
+        The value where it was offered for these very words; empty otherwise, as after "yes" to several options.
+    """
+    turn = log.turn(asked.turn)
+    decision = turn.document.get("decision", {}) if turn else {}
+    offered = tapped in decision.get("options", ())
+    return tapped if offered and not str(decision.get("reason", "")).startswith(AGREED_TO_SEVERAL) else ""
 
 
 def logged_turn(utterance: LoggedUtterance, log: SqlLog) -> LoggedTurn:

@@ -162,6 +162,7 @@ class LoggedUtterance:
 
     Attributes:
         turn: the turn's id.
+        conversation: the conversation it belongs to.
         text: what the customer wrote.
         lang: its language.
         intent: what the bot read, empty where nothing.
@@ -174,6 +175,7 @@ class LoggedUtterance:
     """
 
     turn: int
+    conversation: str
     text: str
     lang: str
     intent: str

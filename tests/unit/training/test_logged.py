@@ -42,6 +42,8 @@ def told(gathered: Gathered) -> list[tuple[str, str, str, str]]:
     return [(claim.text, claim.head, claim.label, claim.source.value) for claim in gathered.claims]
 
 
+ASKED_BACK = LoggedTurn(1, "hows my stuff doing", "en", decision="clarify", by_reading=False)
+
 TEACHES = {
     "intent": (corrected("hows my stuff doing", intent="order_status"), "intent", "order_status", "correction"),
     "emotion": (corrected("hows my stuff doing", emotion="anger"), "emotion", "anger", "correction"),
@@ -49,6 +51,14 @@ TEACHES = {
     "confirmed intent": (liked("hows my stuff doing"), "intent", "store_hours", "confirmed"),
     "confirmed form": (liked("hows my stuff doing", decision="form"), "intent", "store_hours", "confirmed"),
     "confirmed faq": (liked("hows my stuff doing", decision="faq", faq="parking.en"), FAQ, "parking.en", "confirmed"),
+    "chosen faq": (replace(ASKED_BACK, chosen="faq:parking.en"), FAQ, "parking.en", "confirmed"),
+    "chosen intent": (replace(ASKED_BACK, chosen="intent:store_hours"), "intent", "store_hours", "confirmed"),
+    "corrected in spite of a choice": (
+        replace(corrected("hows my stuff doing", intent="goodbye"), decision="clarify", chosen="faq:parking.en"),
+        "intent",
+        "goodbye",
+        "correction",
+    ),
     "correction in spite of dislike": (
         replace(corrected("hows my stuff doing", intent="goodbye"), feedback=-1),
         "intent",
@@ -67,6 +77,8 @@ DROPPED = {
     "nothing said": (ASKED, "neither corrected nor confirmed"),
     "disliked": (replace(ASKED, feedback=-1), "neither corrected nor confirmed"),
     "liked small talk": (liked("hello there", decision="smalltalk"), "neither corrected nor confirmed"),
+    "asked back, nothing chosen": (ASKED_BACK, "neither corrected nor confirmed"),
+    "a person chosen": (replace(ASKED_BACK, chosen="human:"), "neither corrected nor confirmed"),
     "liked clarifying question": (liked("hm", decision="clarify"), "neither corrected nor confirmed"),
     "liked answer to a form's question": (liked("12 Rose Street", by_reading=False), "neither corrected nor confirmed"),
     "empty": (corrected(" \u200b ", intent="goodbye"), "empty"),

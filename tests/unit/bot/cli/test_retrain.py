@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,10 +22,10 @@ from bot.cli import retrain as subject
 from bot.cli.retrain import followed_from_reading, read_turns
 from bot.cli.retrain_schedule import ScheduledRuns, follow_schedule
 from bot.domain.conversation import Conversation, FormState
-from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.messages import ContentKind, IncomingMessage, Reply
 from bot.domain.records import TurnRecord
 from bot.errors import InputError, SettingsError
-from bot.policy import decide
+from bot.policy import AGREED_TO_SEVERAL, decide
 from bot.settings import Settings
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
@@ -94,6 +95,34 @@ def test_reads_the_log(settings: Settings) -> None:
         ("the second one", False, {}),
         ("where is it", False, {"intent": "order_status"}),
     ]
+
+
+CHOICES = {
+    "an option of the question": ("where can I leave it", "two intents are close", "faq:parking", "faq:parking"),
+    "something else": ("where can I leave it", "two intents are close", "faq:jobs", ""),
+    "after a mere yes": ("yes", AGREED_TO_SEVERAL, "faq:parking", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "reason", "tapped", "chosen"), CHOICES.values(), ids=CHOICES)
+def test_a_tap_says_what_the_words_before_meant(
+    settings: Settings, text: str, reason: str, tapped: str, chosen: str
+) -> None:
+    log, now = open_log(settings.database, SystemClock()), datetime.now(UTC)
+    asked_back = {"kind": "clarify", "reason": reason, "intent": "", "faq": "", "options": ["faq:parking"]}
+    answered = {"kind": "faq", "reason": "the customer chose it", "intent": "", "faq": "parking"}
+    for conversation, said, kind, decision in (
+        ("web:1", text, ContentKind.TEXT, asked_back),
+        ("web:2", "unrelated", ContentKind.TEXT, answered),
+        ("web:1", tapped, ContentKind.BUTTON, answered),
+        ("web:1", tapped, ContentKind.BUTTON, answered),
+    ):
+        message = IncomingMessage(uuid.uuid4().hex, conversation, said, now, kind=kind)
+        document = {"replies": [], "decision": decision, "understanding": None, "hits": [], "release": "r"}
+        log.accept(message)
+        log.record_turn(TurnRecord(message, now, (Reply("ok", "en"),), document, Conversation(conversation)))
+    log.close()
+    assert [turn.chosen for turn in read_turns(settings)] == [chosen, "", "", ""]
 
 
 @pytest.fixture
