@@ -12,6 +12,7 @@ from bench.commands import run, say, shown
 from bench.figures import Figure, Goal, Outcome
 from bench.pretrained import faq_before_training
 from bench.releases import Setup, train
+from bench.runtime_loss import runtime_loss
 from nlu.examples import read_examples
 
 ENCODER = "minilm-l6-en"
@@ -71,7 +72,10 @@ def measure(setup: Setup) -> Outcome:
     memory = tuple(r.peak_gb for r in runs if r.peak_gb is not None)
     return Outcome(
         (
-            Figure("BANKING77 accuracy", _each(heads, "accuracy"), evaluated, goal=Goal("at least", 0.94)),
+            Figure("BANKING77 accuracy", _each(heads, "accuracy"), evaluated, goal=Goal("at least", 0.95)),
+            *runtime_loss(
+                "BANKING77", [trained.folder for trained in runs], test_file, results, ["heads/intent/accuracy"]
+            ),
             Figure("BANKING77 macro F1", _each(heads, "macro_f1"), evaluated),
             Figure("BANKING77 calibration error", _each(heads, "ece"), evaluated),
             Figure("BANKING77 accuracy, TF-IDF + logistic regression", (simple.accuracy,), _COMMAND),
@@ -82,10 +86,11 @@ def measure(setup: Setup) -> Outcome:
                 evaluated,
                 goal=Goal("at least", 0.95),
             ),
-            Figure("BANKING77 training", minutes, trained_by, "min", Goal("at most", 15)),
+            Figure("BANKING77 training", minutes, trained_by, "min", Goal("at most", 20)),
             Figure("BANKING77 training, highest memory", memory, trained_by, "GB"),
             Figure("BANKING77 training, TF-IDF + logistic regression", (simple.seconds,), _COMMAND, "s"),
-        )
+        ),
+        ("Published on BANKING77: BERT-large 0.937, ConvFiT 0.942.",),
     )
 
 

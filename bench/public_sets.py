@@ -13,6 +13,7 @@ from bench.banking77 import tfidf_baseline
 from bench.commands import Arguments, run, say, shown
 from bench.figures import Figure, Goal, Outcome
 from bench.releases import Setup, train
+from bench.runtime_loss import at, runtime_loss
 
 ENGLISH, MULTILINGUAL = "minilm-l6-en", "e5-small-multilingual"
 _COMMAND = "python -m bench sets"
@@ -171,12 +172,14 @@ def _measure(setup: Setup, public: PublicSet) -> list[Figure]:
     figures = [
         Figure(
             f"{public.name} {path.removeprefix('heads/')}",
-            tuple(_at(result, path) for result in results),
+            tuple(at(result, path) for result in results),
             command,
             goal=goal,
         )
         for path, goal in public.goals.items()
     ]
+    compared = [path for path in public.goals if path.endswith(("accuracy", "f1"))]
+    figures += runtime_loss(public.name, [trained.folder for trained in runs], unseen, results, compared)
     if public.baseline:
         simple = tfidf_baseline(known[0], unseen, public.baseline)
         figures.append(Figure(f"{public.name} macro F1, TF-IDF + logistic regression", (simple.macro_f1,), _COMMAND))
@@ -238,11 +241,3 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
     """Writes objects as a JSON lines file."""
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
-
-
-def _at(document: Mapping[str, Any], path: str) -> float:
-    """The value at a path such as `heads/intent/accuracy`."""
-    found: Any = document
-    for key in path.split("/"):
-        found = found[key]
-    return float(found)
