@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
 from bot import forms
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import FormSpec, Route
 from bot.forms import FormStep, Outcome
 from bot.scene import Scene
 from bot.templates import shorten
+from retrieval.types import FaqEntry
 
 OPTION_LIMIT = 3
 """How many options a clarifying question offers at most."""
@@ -45,6 +49,31 @@ def act_on(scene: Scene, intent: str, reason: str) -> Decision:
 def quote_faq(scene: Scene, entry: str, reason: str, intent: str = "") -> Decision:
     """Answers with an FAQ entry."""
     return Decision(DecisionKind.FAQ, reason, intent=intent, faq=entry, form_state=scene.form)
+
+
+def related_entries(
+    decision: Decision, others: Iterable[str], entries: Mapping[str, FaqEntry], limit: int
+) -> tuple[str, ...]:
+    """Chooses the questions that are offered under an FAQ answer.
+
+    Args:
+        decision: how the message is answered.
+        others: ids of entries that have to do with the answer, the best first.
+        entries: FAQ entries by id.
+        limit: how many to offer at most.
+
+    Returns:
+        Ids of entries in the language of the answer, none of which the message gets already.
+    """
+    answer = entries.get(decision.faq)
+    if answer is None:
+        return ()
+    told = {each.faq for each in (decision, *decision.also)}
+    known = (entries[other] for other in dict.fromkeys(others) if other in entries and other not in told)
+    fitting = (
+        entry.id for entry in known if entry.lang == answer.lang and len(f"faq:{entry.id}".encode()) <= VALUE_BYTES
+    )
+    return tuple(islice(fitting, limit))
 
 
 def choose(scene: Scene, option: str) -> Decision:

@@ -16,6 +16,7 @@ from bot.domain.ports import Clock, ConversationLog, LiveState
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules
 from bot.errors import StateUnavailableError
+from bot.moves import related_entries
 from bot.policy import decide, decide_each, may_hold_several
 from bot.questions import split_questions
 from bot.replies import Filled, fill, next_state
@@ -101,6 +102,7 @@ class Pipeline:
         )
         if spoken.kind is ContentKind.TEXT and may_hold_several(decision):
             decision = self._answer_each(engine, decision, split_questions(spoken.text), before, lang)
+        decision = self._with_related(engine, decision)
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         after = next_state(before, understanding, decision, self._rules)
         document = answer_document(filled, decision, understanding, hits)
@@ -119,6 +121,15 @@ class Pipeline:
             for reading in readings
         ]
         return decide_each(whole, parts, before, engine.search.thresholds, self._rules)
+
+    def _with_related(self, engine: Engine, decision: Decision) -> Decision:
+        """Adds what others asked besides, and what is asked in like words, to an FAQ answer."""
+        limit = self._rules.related
+        if decision.kind is not DecisionKind.FAQ or not limit:
+            return decision
+        asked = self._log.co_asked(decision.faq, limit)
+        alike = [entry.id for entry in engine.search.related(decision.faq, limit)]
+        return replace(decision, related=related_entries(decision, [*asked, *alike], engine.entries, limit))
 
     def give_up(self, message: IncomingMessage) -> None:
         """Hands over a message that cannot be answered because of a fault inside Frontdesk.
@@ -184,6 +195,7 @@ def answer_document(
             "options": list(decision.options),
             "miss": decision.miss,
             "escalate": decision.escalate,
+            "related": list(decision.related),
             "also": [
                 {"kind": each.kind.value, "reason": each.reason, "intent": each.intent, "faq": each.faq}
                 for each in decision.also

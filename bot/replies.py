@@ -133,7 +133,10 @@ class _Composer:
 
     def _faq(self) -> Reply:
         entry = self.entries.get(self.decision.faq)
-        return Reply(entry.answer, entry.lang) if entry else self._render("fallback", {})
+        if entry is None:
+            return self._render("fallback", {})
+        related = (self._option(f"faq:{other}") for other in self.decision.related)
+        return Reply(entry.answer, entry.lang, tuple(button for button in related if button))
 
     def _spoken(self) -> Reply:
         decision = self.decision

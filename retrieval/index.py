@@ -17,6 +17,7 @@ from retrieval.vectors import Rows, Weights, check_unit_length, embed_entries
 _CANDIDATE_ROWS = 128
 _ROWS_A_HIT = 32
 _CANDIDATE_ENTRIES = 16
+_ALIKE_DEVIATIONS = 2.0
 _TIE_DECIMALS = 6
 _STANDS_IN = 4.0
 
@@ -36,6 +37,8 @@ class FaqIndex:
         self._calibration = calibration
         self._by_id = {entry.id: entry for entry in vectors.entries}
         self._row_entry = np.concatenate([vectors.owner, np.arange(len(vectors.entries))])
+        cosines = vectors.between_questions()
+        self._alike = float(cosines.mean() + _ALIKE_DEVIATIONS * cosines.std()) if len(cosines) else 1.0
         self._faiss = faiss.IndexFlatIP(vectors.wording_vectors.shape[1])
         self._faiss.add(np.concatenate([vectors.wording_vectors, vectors.passage_vectors]))
 
@@ -154,6 +157,33 @@ class FaqIndex:
             score = self._calibration.probability(of_group[group], lead)
             hits.append(Hit(nearby.entries[number], nearby.wordings[row], float(similarity[row]), score))
         return hits
+
+    def related(self, entry_id: str, limit: int = 3) -> list[FaqEntry]:
+        """Other entries that ask something close to an entry, the closest first.
+
+        Close is what lies two standard deviations above the mean of the cosines between different questions.
+
+        Args:
+            entry_id: the entry; an unknown one has none.
+            limit: how many at most.
+
+        Returns:
+            Entries in its language.
+        """
+        entry = self._by_id.get(entry_id)
+        if entry is None or limit < 1:
+            return []
+        number = self.entries.index(entry)
+        question = self._vectors.wording_vectors[self._vectors.first_wording[number]]
+        own = self._vectors.group[number]
+        near = [
+            other
+            for other in self._candidates(Queries([""], question[None]), limit + 1)
+            if self._vectors.group[other] != own and self.entries[other].lang == entry.lang
+        ]
+        cosines = self._vectors.wording_vectors[self._vectors.first_wording[near]] @ question
+        order = np.argsort(-cosines, kind="stable")[:limit]
+        return [self.entries[near[place]] for place in order if cosines[place] >= self._alike]
 
     def search_all(
         self, vectors: Vector, langs: Sequence[str | None] | None = None, texts: Sequence[str] | None = None

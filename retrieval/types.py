@@ -102,6 +102,17 @@ class FaqSearch(Protocol):
             Up to `top` hits.
         """
 
+    def related(self, entry_id: str, limit: int = 3) -> list[FaqEntry]:
+        """Other entries that ask something close to an entry, the closest first.
+
+        Args:
+            entry_id: the entry; an unknown one has none.
+            limit: how many at most.
+
+        Returns:
+            Entries in its language.
+        """
+
 
 class FaqError(ValueError):
     """FAQ entries, a file of them or an index is wrong: says what, where (file, line, field) and what to do."""

@@ -124,10 +124,15 @@ class EntryVectors:
         Returns:
             The weights; the same for the same vectors.
         """
+        cosines = self.between_questions()
+        return Weights(words=max(float(cosines.std()), _LEAST_SPREAD)) if len(cosines) else Weights()
+
+    def between_questions(self) -> Vector:
+        """Cosines between questions of different groups, of the first thousand entries; shape `(pairs,)`."""
         first = self.first_wording[:_SPREAD_SAMPLE]
         questions = self.wording_vectors[first]
-        cosines = (questions @ questions.T)[self.group[: len(first), None] != self.group[None, : len(first)]]
-        return Weights(words=max(float(cosines.std()), _LEAST_SPREAD)) if len(cosines) else Weights()
+        cosines: Vector = (questions @ questions.T)[self.group[: len(first), None] != self.group[None, : len(first)]]
+        return cosines
 
 
 def embed_entries(entries: Sequence[FaqEntry], embed: Embed) -> EntryVectors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, distinct, func, select
 
 from bot.adapters.sql_engine import SqlAccess, insert_or_update
 from bot.adapters.sql_escalations import agent_names
@@ -18,6 +18,7 @@ CORRECTABLE = frozenset({"intent", "emotion", "faq"})
 """What of a turn can be corrected."""
 
 _PAGE = 500
+_CO_ASKED_WITHIN = 500
 
 Told = tuple[TurnRow, MessageRow]
 
@@ -99,6 +100,24 @@ class SqlReading(SqlAccess):
             _require_turn(session, turn_id)
             row = FeedbackRow(turn_id=turn_id, value=value, at=self._clock.now())
             insert_or_update(session, row, key=("turn_id",), update=("value", "at"))
+
+    def co_asked(self, entry: str, limit: int = 3) -> list[str]:
+        """FAQ entries that answered in the same conversations as an entry; see `ConversationLog.co_asked`."""
+        told = col(TurnRow.faq)
+        asked = (
+            select(TurnRow.conversation).where(told == entry).order_by(col(TurnRow.id).desc()).limit(_CO_ASKED_WITHIN)
+        )
+        conversations = func.count(distinct(col(TurnRow.conversation)))
+        together = (
+            select(TurnRow.faq)
+            .where(col(TurnRow.conversation).in_(asked), told != entry, told != "")
+            .group_by(told)
+            .having(conversations > 1)
+            .order_by(conversations.desc(), told)
+            .limit(limit)
+        )
+        with self._read() as session:
+            return list(session.exec(together))
 
     def logged_utterances(self) -> Iterator[LoggedUtterance]:
         """Every turn with its corrections and feedback, oldest first, for retraining.

@@ -12,7 +12,7 @@ from bot.forms import plain
 from bot.moves import VALUE_BYTES
 
 _REQUIRED = ("name", "languages", "default_language", "intents")
-_OPTIONAL = ("emotions", "protected", "escalation", "commands", "roles", "words", "max_characters")
+_OPTIONAL = ("emotions", "protected", "escalation", "commands", "roles", "words", "max_characters", "related")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def read_rules(basics: Basics, forms: Mapping[str, FormSpec], templates: Collect
         roles=_roles(fields["roles"], intents),
         words=_words(fields["words"], basics.languages),
         max_characters=fields["max_characters"].number(4000, 50, 100_000),
+        related=fields["related"].number(2, 0, 5),
     )
 
 

@@ -40,6 +40,7 @@ class Decision:
         form_state: the form as it stands after this message, None where none is being filled.
         escalate: why a human has to act, empty where none has to.
         also: how the message's other questions are answered, in their order.
+        related: FAQ entries whose questions are offered under an FAQ answer.
     """
 
     kind: DecisionKind
@@ -57,3 +58,4 @@ class Decision:
     form_state: FormState | None = None
     escalate: str = ""
     also: tuple[Decision, ...] = ()
+    related: tuple[str, ...] = ()

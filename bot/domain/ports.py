@@ -137,6 +137,17 @@ class ConversationLog(Protocol):
     def turn(self, turn_id: int) -> TurnView | None:
         """One turn."""
 
+    def co_asked(self, entry: str, limit: int = 3) -> list[str]:
+        """FAQ entries that answered in the same conversations as an entry, the most frequent first.
+
+        Args:
+            entry: the id of an FAQ entry.
+            limit: how many at most.
+
+        Returns:
+            Ids of entries that two conversations or more, of the latest 500 with the entry, asked for as well.
+        """
+
     # -- outbox
     def add_outgoing(
         self, conversation: str, reply: Reply, *, author: str, agent: int | None = None, key: str | None = None

@@ -186,6 +186,7 @@ class BotRules:
         roles: intents with a meaning of their own.
         words: whole messages with a meaning of their own.
         max_characters: longer messages are not read.
+        related: how many related questions are offered under an FAQ answer.
     """
 
     names: Mapping[str, str]
@@ -200,3 +201,4 @@ class BotRules:
     roles: Roles = field(default_factory=Roles)
     words: Words = field(default_factory=Words)
     max_characters: int = 4000
+    related: int = 2

@@ -25,6 +25,8 @@ from retrieval.types import FaqEntry, Hit, HitThresholds
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 ENTRY = FaqEntry("wool.en", "How do I wash wool?", "By hand.", "en")
+SILK = FaqEntry("silk.en", "How do I wash silk?", "Do not.", "en")
+IRON = FaqEntry("iron.en", "How hot may the iron be?", "Warm.", "en")
 
 
 class Clock:
@@ -61,6 +63,9 @@ class Search:
     def search(self, vector: object, top: int = 3, lang: str | None = None, text: str = "") -> list[Hit]:
         return [Hit(ENTRY, ENTRY.question, 0.4, 0.1)]
 
+    def related(self, entry_id: str, limit: int = 3) -> list[FaqEntry]:
+        return [SILK, ENTRY]
+
 
 class AwayState(MemoryState):
     """Working memory that can be switched off."""
@@ -83,7 +88,7 @@ class House:
         self.clock = Clock()
         self.log: SqlLog = open_log(f"sqlite:///{folder / 'log.sqlite3'}", self.clock)
         self.state = AwayState()
-        engine = Engine(Reader(), Search(), {ENTRY.id: ENTRY})
+        engine = Engine(Reader(), Search(), {entry.id: entry for entry in (ENTRY, SILK, IRON)})
         self.pipeline = Pipeline(
             lambda: engine, self.log, self.state, files.rules, files.templates, self.clock, state_ttl=3600
         )
@@ -231,3 +236,14 @@ def test_a_message_with_one_unknown_question_is_answered_as_a_whole(house: House
     document = house.intake.answer(house.says("#delivery_time please? #oos too?"))
     assert len(document["replies"]) == 1
     assert document["decision"]["also"] == []
+
+
+def test_an_faq_answer_offers_what_others_asked_and_what_is_alike(house: House) -> None:
+    first = house.intake.answer(house.says("faq:wool.en", 1))
+    assert first["decision"]["related"] == ["silk.en"]
+    assert [button["value"] for button in first["replies"][0]["buttons"]] == ["faq:silk.en"]
+    for conversation in ("api-2", "api-3"):
+        house.intake.answer(house.says("faq:wool.en", 1, conversation))
+        house.intake.answer(house.says("faq:iron.en", 2, conversation))
+    again = house.intake.answer(house.says("faq:wool.en", 2))
+    assert again["decision"]["related"] == ["iron.en", "silk.en"]

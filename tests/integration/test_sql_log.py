@@ -266,3 +266,21 @@ def test_escalations_are_listed_open_first_then_oldest(sql_log: SqlLog) -> None:
 def test_an_escalation_cannot_be_set_to_anything_else(sql_log: SqlLog) -> None:
     with pytest.raises(InputError, match="'held' or 'closed', got 'open'"):
         sql_log.set_escalation(CHAT, "open", None)
+
+
+def test_entries_asked_for_in_the_same_conversations_come_by_how_often(sql_log: SqlLog) -> None:
+    asked = {
+        "a": ["wool", "silk", "iron", "silk"],
+        "b": ["silk", "wool", "", "iron"],
+        "c": ["wool", "wool", "silk", "tea"],
+        "d": ["tea"],
+    }
+    for conversation, entries in asked.items():
+        for number, entry in enumerate(entries):
+            incoming = message(number, conversation)
+            sql_log.accept(incoming)
+            sql_log.record_turn(turn(incoming, "So.", document={"decision": {"kind": "faq", "faq": entry}}))
+    assert sql_log.co_asked("wool") == ["silk", "iron"]
+    assert sql_log.co_asked("wool", limit=1) == ["silk"]
+    assert sql_log.co_asked("tea") == []
+    assert sql_log.co_asked("gone") == []

@@ -11,6 +11,7 @@ from bot.bot_files import load_bot_files
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
+from bot.moves import related_entries
 from bot.policy import decide, decide_each, may_hold_several
 from bot.scene import as_said
 from nlu.types import Distribution, Entity, Score, Understanding
@@ -394,3 +395,23 @@ MAY_HOLD_SEVERAL = {
 @pytest.mark.parametrize(("decision", "expected"), MAY_HOLD_SEVERAL.values(), ids=MAY_HOLD_SEVERAL)
 def test_what_may_hold_several_questions(decision, expected):
     assert may_hold_several(decision) is expected
+
+
+RELATED = {
+    "best first": (["b", "a"], 2, ("b",)),
+    "of the answer's language": (["c", "b"], 2, ("b",)),
+    "each once": (["b", "b"], 2, ("b",)),
+    "none of what is gone": (["gone"], 2, ()),
+    "no more than wanted": (["b"], 0, ()),
+}
+
+
+@pytest.mark.parametrize(("others", "limit", "expected"), RELATED.values(), ids=RELATED)
+def test_related_entries(others, limit, expected):
+    assert related_entries(Decision(K.FAQ, "", faq="a"), others, ENTRIES, limit) == expected
+
+
+def test_what_is_told_already_is_not_related():
+    decision = Decision(K.FAQ, "", faq="a", also=(Decision(K.FAQ, "", faq="b"),))
+    assert related_entries(decision, ["b"], ENTRIES, 2) == ()
+    assert related_entries(Decision(K.FAQ, "", faq="gone"), ["b"], ENTRIES, 2) == ()

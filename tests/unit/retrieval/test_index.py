@@ -209,3 +209,31 @@ def test_words_find_what_no_near_vector_leads_to(embed):
     index = FaqIndex.build([*crowd, FaqEntry("hat", "quantum fjord", "y")], embed, weights=Weights(0.0, 50.0))
     [vector] = embed(["where is it 17"])
     assert ids(index.search(vector, top=1, text="fjord")) == ["hat"]
+
+
+def test_related_entries_ask_something_close(embed):
+    wash = [FaqEntry(f"{what}.en", f"How do I wash {what} at home?", "x") for what in ("wool", "silk", "down")]
+    topics = [
+        "Tea?",
+        "Jobs",
+        "Where are you",
+        "Gift cards",
+        "Paying",
+        "Currency",
+        "Invoice",
+        "Opening hours",
+        "Size chart",
+    ]
+    others = [FaqEntry(f"{n}.en", topic, "y") for n, topic in enumerate(topics)]
+    german = FaqEntry("wolle.de", "How do I wash wool at home?", "z", "de")
+    index = FaqIndex.build([*wash, *others, german], embed)
+    assert sorted(entry.id for entry in index.related("wool.en")) == ["down.en", "silk.en"]
+    assert len(index.related("wool.en", limit=1)) == 1
+    assert index.related("wool.en", limit=0) == []
+    assert index.related("gone.en") == []
+    assert FaqIndex.build(wash[:1], embed).related("wool.en") == []
+
+
+def test_a_translation_is_not_related(bilingual, embed):
+    index = FaqIndex.build(bilingual, embed)
+    assert "refund.en" not in [entry.id for entry in index.related("refund.zh", limit=5)]
