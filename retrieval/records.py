@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -75,10 +74,10 @@ class Problems:
 
 
 def read_records(path: Path, required: tuple[str, ...], lists: frozenset[str], problems: Problems) -> Iterator[Record]:
-    """Reads the records of one file.
+    """Reads the records of one file; JSON lines and CSV are read as they are asked for, never held whole.
 
     Args:
-        path: a file that ends in `.jsonl`, `.csv`, `.yaml` or `.yml`.
+        path: a file that ends in `.jsonl`, `.ndjson`, `.csv`, `.yaml` or `.yml`.
         required: the fields that every record must have; a CSV header without one is a single problem.
         lists: the fields that hold several texts; in CSV they are separated by `|` or a line break.
         problems: takes what is wrong.
@@ -91,23 +90,31 @@ def read_records(path: Path, required: tuple[str, ...], lists: frozenset[str], p
         expected = ", ".join(_READERS)
         problems.add(path, None, "", f"expected a file ending in one of {expected}, got {path.suffix or 'no ending'!r}")
         return
+    before, found = problems.count, False
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(len(_BOM) if file.read(len(_BOM)) == _BOM else 0)
+            for record in reader(path, file, required, lists, problems):
+                found = True
+                yield record
     except OSError as error:
         problems.add(path, None, "", f"cannot be read ({error.strerror or error}); check the path and its permissions")
         return
-    before, found = problems.count, False
-    for record in reader(path, content.removeprefix(_BOM), required, lists, problems):
-        found = True
-        yield record
     if not found and problems.count == before:
         problems.add(path, None, "", "expected at least one record, the file is empty")
 
 
-def _lines(path: Path, content: bytes, problems: Problems) -> Iterator[tuple[int, str]]:
-    for number, raw in enumerate(content.split(b"\n"), start=1):
-        if len(raw) > MAX_LINE_BYTES:
-            problems.add(path, number, "", f"expected at most {MAX_LINE_BYTES} bytes a line, got {len(raw)}; split it")
+def _lines(path: Path, file: BinaryIO, problems: Problems) -> Iterator[tuple[int, str]]:
+    """The sound lines with their line breaks; what is wrong with others is noted."""
+    number = 0
+    while raw := file.readline(MAX_LINE_BYTES + 2):
+        number += 1
+        size = len(raw.removesuffix(b"\n"))
+        while not raw.endswith(b"\n") and (rest := file.readline(MAX_LINE_BYTES)):
+            size += len(rest.removesuffix(b"\n"))
+            raw = rest
+        if size > MAX_LINE_BYTES:
+            problems.add(path, number, "", f"expected at most {MAX_LINE_BYTES} bytes a line, got {size}; split it")
             continue
         try:
             yield number, raw.decode()
@@ -118,16 +125,19 @@ def _lines(path: Path, content: bytes, problems: Problems) -> Iterator[tuple[int
             )
 
 
-def _whole_text(path: Path, content: bytes, problems: Problems) -> str | None:
+def _sound_lines(path: Path, file: BinaryIO, problems: Problems) -> Iterator[str]:
+    """The lines up to the first that is not sound."""
     before = problems.count
-    lines = [line for _, line in _lines(path, content, problems)]
-    return None if problems.count > before else "\n".join(lines)
+    for _, line in _lines(path, file, problems):
+        if problems.count > before:
+            return
+        yield line
 
 
 def _read_jsonl(
-    path: Path, content: bytes, _required: tuple[str, ...], _lists: frozenset[str], problems: Problems
+    path: Path, file: BinaryIO, _required: tuple[str, ...], _lists: frozenset[str], problems: Problems
 ) -> Iterator[Record]:
-    for number, line in _lines(path, content, problems):
+    for number, line in _lines(path, file, problems):
         if not line.strip():
             continue
         try:
@@ -151,18 +161,18 @@ def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_csv(
-    path: Path, content: bytes, required: tuple[str, ...], lists: frozenset[str], problems: Problems
+    path: Path, file: BinaryIO, required: tuple[str, ...], lists: frozenset[str], problems: Problems
 ) -> Iterator[Record]:
-    text = _whole_text(path, content, problems)
-    if text is None or not text.strip():
-        return
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(_sound_lines(path, file, problems), strict=True)
     try:
-        header = [name.strip() for name in next(rows)]
+        header = [name.strip() for name in next((row for row in rows if any(cell.strip() for cell in row)), [])]
+        if not header:
+            return
+        line = rows.line_num
         wrong = [f"the column {name!r} is missing" for name in required if name not in header]
         wrong += [f"the column {name!r} is there twice" for name in sorted(set(header)) if header.count(name) > 1]
         for message in wrong:
-            problems.add(path, 1, "", f"{message}; the first line must name every column once")
+            problems.add(path, line, "", f"{message}; the first line must name every column once")
         if wrong:
             return
         start = rows.line_num + 1
@@ -188,10 +198,11 @@ def _csv_fields(header: list[str], row: list[str], lists: frozenset[str]) -> dic
 
 
 def _read_yaml(
-    path: Path, content: bytes, _required: tuple[str, ...], _lists: frozenset[str], problems: Problems
+    path: Path, file: BinaryIO, _required: tuple[str, ...], _lists: frozenset[str], problems: Problems
 ) -> Iterator[Record]:
-    text = _whole_text(path, content, problems)
-    if text is None:
+    before = problems.count
+    text = "".join(line for _, line in _lines(path, file, problems))
+    if problems.count > before:
         return
     try:
         loader = yaml.SafeLoader(text)
@@ -231,5 +242,11 @@ def kind_of(value: object) -> str:
     return next((name for kind, name in kinds if isinstance(value, kind)), f"a {type(value).__name__}")
 
 
-_Reader = Callable[[Path, bytes, tuple[str, ...], frozenset[str], Problems], Iterator[Record]]
-_READERS: dict[str, _Reader] = {".jsonl": _read_jsonl, ".csv": _read_csv, ".yaml": _read_yaml, ".yml": _read_yaml}
+_Reader = Callable[[Path, BinaryIO, tuple[str, ...], frozenset[str], Problems], Iterator[Record]]
+_READERS: dict[str, _Reader] = {
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".csv": _read_csv,
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+}

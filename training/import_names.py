@@ -13,6 +13,19 @@ from training.import_report import Report
 Names = Mapping[str, tuple[str, ...]]
 """The standard names, each with other names in lower case that mean the same."""
 
+FAQ_NAMES: Names = {
+    "id": ("faq_id", "编号", "序号"),
+    "question": ("q", "title", "问题", "问", "标题", "标准问", "标准问题"),
+    "answer": ("a", "content", "reply", "response", "答案", "答", "内容", "回答", "回复"),
+    "variants": ("similar_questions", "alternatives", "相似问", "相似问法", "相似问题", "扩展问"),
+    "lang": ("language", "locale", "语言"),
+    "tags": ("tag", "标签"),
+}
+"""The fields of a FAQ entry, with what they are called elsewhere."""
+
+FAQ_LISTS = frozenset(name for field in ("variants", "tags") for name in (field, *FAQ_NAMES[field]))
+"""The names of those fields that hold several texts."""
+
 
 def with_standard_names(
     path: Path, line: int, record: Mapping[str, object], names: Names, report: Report
@@ -46,6 +59,12 @@ def with_standard_names(
     return fields
 
 
+def standard_name(name: str, names: Names) -> str | None:
+    """The standard name of a column, or None where it means nothing here."""
+    plain = name.strip().casefold()
+    return next((standard for standard, others in names.items() if plain in (standard, *others)), None)
+
+
 def text_columns(path: Path, names: Names, decoders: Mapping[str, Callable[[str], object]]) -> CsvColumns:
     """What a CSV file has to hold: a column for the text, whatever it is called.
 
@@ -57,14 +76,14 @@ def text_columns(path: Path, names: Names, decoders: Mapping[str, Callable[[str]
     Returns:
         The columns, under the names that the file has for them.
     """
-    header = _header(path)
+    header = csv_header(path)
     required = next((cell for cell in header if cell.casefold() in ("text", *names["text"])), "text")
     own = {cell: decoders[name] for name in decoders for cell in header if cell.casefold() in (name, *names[name])}
     return CsvColumns(required, own)
 
 
-def _header(path: Path) -> list[str]:
-    """The first row of a CSV file; whatever is wrong with the file is left to its reader."""
+def csv_header(path: Path) -> list[str]:
+    """The first row of a CSV file that is not blank; whatever is wrong with the file is left to its reader."""
     if path.suffix.lower() != ".csv":
         return []
     with suppress(OSError, UnicodeDecodeError, csv.Error), path.open(encoding="utf-8-sig", newline="") as file:

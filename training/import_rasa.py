@@ -15,7 +15,7 @@ from nlu.types import OUT_OF_SCOPE
 from retrieval.types import FaqEntry
 from training import import_examples, import_faq
 from training.import_examples import KnownExamples
-from training.import_faq import KnownFaq, Source
+from training.import_known import KnownFaq, Source
 from training.import_report import Report
 from training.rasa_files import RasaExample, RasaProject, RasaResponse
 

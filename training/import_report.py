@@ -45,12 +45,14 @@ class Report:
     Attributes:
         changed: what was taken otherwise than it was written.
         refused: what was not taken.
+        warned: what was taken as it is and should be looked at.
         remarks: what else the person should know or do.
     """
 
     def __init__(self) -> None:
         self.changed: list[Note] = []
         self.refused: list[Note] = []
+        self.warned: list[Note] = []
         self.remarks: list[str] = []
         self._told: set[tuple[Path, str, str]] = set()
 
@@ -77,6 +79,10 @@ class Report:
         """Notes a mistake; its record is not taken."""
         self.refused.append(Note(path, line, field, message, broken=True))
 
+    def warn(self, path: Path, line: int | None, field: str, message: str) -> None:
+        """Notes something that a person should look at, though it was taken."""
+        self.warned.append(Note(path, line, field, message))
+
     def document(self, taken: int, written: Iterable[Path]) -> dict[str, Any]:
         """The report as one JSON document.
 
@@ -91,6 +97,7 @@ class Report:
             "taken": taken,
             "changed": [note.document() for note in self.changed],
             "refused": [note.document() | {"broken": note.broken} for note in self.refused],
+            "warned": [note.document() for note in self.warned],
             "written": [str(path) for path in written],
             "remarks": self.remarks,
         }

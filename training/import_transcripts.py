@@ -15,7 +15,7 @@ from nlu.example_schema import MAX_TEXT, Example, parse_example
 from nlu.records import describe, read_records
 from nlu.text import HAN, detect_language, normalise
 from retrieval.types import FaqEntry
-from training.import_faq import KnownFaq, free_id
+from training.import_known import KnownFaq, Source, free_id
 from training.import_names import text_columns, with_standard_names
 from training.import_report import ExampleProblems, Report
 from training.privacy import mask
@@ -153,7 +153,7 @@ def propose_faq(turns: Iterable[Turn], languages: Sequence[str]) -> list[Candida
         lang = detect_language(question, languages)
         if lang and (len(askers[key]) >= OFTEN or _long_enough(question, answer)):
             entry = FaqEntry(free_id(question, lang, known), question, answer, lang, tags=("candidate",))
-            known.add(entry, "the candidates")
+            known.add(entry, Source(Path("the candidates"), None))
             found.append(Candidate(entry, len(askers[key])))
     return sorted(found, key=lambda candidate: -candidate.asked)
 

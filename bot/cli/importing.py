@@ -8,15 +8,21 @@ from typing import Annotated
 
 import typer
 
+from bot.bootstrap import release_store
 from bot.cli.learn import AsJson
 from bot.cli.output import data_files, fail, print_json, print_line, say
-from bot.errors import InputError
+from bot.errors import InputError, ReleaseError
 from bot.settings import Settings, read_settings
+from nlu.runtime import load_understander
+from retrieval.types import Embed
 from training.import_examples import KnownExamples, convert_examples
-from training.import_faq import KnownFaq, convert_faq
+from training.import_faq import convert_faq
 from training.import_files import check_targets, example_lines, faq_lines, write_together
+from training.import_known import KnownFaq
 from training.import_rasa import convert_project, templates_snippet
 from training.import_report import Report
+from training.import_sources import FAQ_ENDINGS
+from training.import_warnings import MOST_EMBEDDED, warn_of_alike
 from training.rasa_files import read_project
 
 Source = Annotated[Path, typer.Argument(metavar="PATH", help="The file, or a folder of such files.")]
@@ -40,13 +46,16 @@ def add_commands(app: typer.Typer) -> None:
 def import_faq(
     path: Source, out: Out = None, replace: Replace = False, skip_bad: SkipBad = False, as_json: AsJson = False
 ) -> None:
-    """Questions with answers from JSON lines, CSV or YAML into the bot's FAQ."""
+    """Questions with answers from JSON lines, CSV, YAML, XLSX, Markdown or HTML into the bot's FAQ."""
     settings = read_settings()
     target = _target(out) or _bot_folder(settings) / "faq" / f"imported-{_stem(path)}.jsonl"
     check_targets([target], replace=replace)
     report = Report()
     known = KnownFaq.of(_other_files(settings.bot_dir / "faq", target))
-    entries = convert_faq(data_files([path]), known, settings.languages, report)
+    known_before = len(known.entries)
+    files = _faq_files(path, report)
+    entries = convert_faq(files, known, settings.languages, report)
+    warn_of_alike(known, known_before, report, _embedder(settings, len(known.entries)))
     _finish(path, report, len(entries), {target: faq_lines(entries)}, skip_bad=skip_bad, as_json=as_json)
 
 
@@ -151,11 +160,38 @@ def _print(report: Report, taken: int, written: list[Path], *, as_json: bool) ->
         print_line(f"changed  {note}")
     for note in report.refused:
         print_line(f"{'refused ' if note.broken else 'left out'} {note}")
+    for note in report.warned:
+        print_line(f"warning  {note}")
     for place in written:
         print_line(f"written  {place}")
-    print_line(f"{taken} taken, {len(report.changed)} changes, {len(report.refused)} refused or left out")
+    summary = f"{taken} taken, {len(report.changed)} changes, {len(report.refused)} refused or left out"
+    print_line(f"{summary}, {len(report.warned)} warnings" if report.warned else summary)
     for remark in report.remarks if written else ():
         say(f"{remark}.")
+
+
+def _faq_files(path: Path, report: Report) -> list[Path]:
+    """The files to import; what else a folder holds is named in the report."""
+    files = data_files([path], FAQ_ENDINGS)
+    if path.is_dir():
+        # Excel keeps a file of this name beside every workbook that is open.
+        files = [file for file in files if file.is_file() and not file.name.startswith(("~$", "."))]
+        for other in sorted(set(path.iterdir()) - set(files)):
+            if not other.name.startswith(("~$", ".")):
+                reason = "folders within the folder are not read" if other.is_dir() else "no format that is imported"
+                report.leave_out(other, None, "", f"left out; {reason}")
+    return files
+
+
+def _embedder(settings: Settings, count: int) -> Embed | None:
+    """Sentence vectors by the release in force, where there is one and it is worth the time."""
+    if count > MOST_EMBEDDED:
+        return None
+    store = release_store(settings)
+    try:
+        return load_understander(store.path(store.open_current().name)).embed
+    except ReleaseError:
+        return None
 
 
 def _remark_new_intents(report: Report, intents: frozenset[str]) -> None:

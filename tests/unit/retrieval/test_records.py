@@ -88,7 +88,7 @@ WRONG = {
     "an unknown ending": (
         "a.txt",
         b"x",
-        "a.txt: expected a file ending in one of .jsonl, .csv, .yaml, .yml, got '.txt'",
+        "a.txt: expected a file ending in one of .jsonl, .ndjson, .csv, .yaml, .yml, got '.txt'",
     ),
 }
 

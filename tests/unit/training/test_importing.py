@@ -14,8 +14,9 @@ from retrieval.faq import read_faq
 from retrieval.types import FaqEntry, FaqError
 from training import import_files
 from training.import_examples import KnownExamples, convert_examples
-from training.import_faq import KnownFaq, convert_faq, faq_id
+from training.import_faq import convert_faq
 from training.import_files import check_targets, example_lines, faq_lines, write_together
+from training.import_known import KnownFaq, faq_id
 from training.import_report import Note, Report
 
 LANGUAGES = ("zh", "en")

@@ -7,7 +7,7 @@ import yaml
 
 from nlu.example_schema import Span
 from training.import_examples import KnownExamples
-from training.import_faq import KnownFaq
+from training.import_known import KnownFaq
 from training.import_rasa import RasaMaterial, convert_project, templates_snippet
 from training.import_report import Report
 from training.rasa_files import read_project

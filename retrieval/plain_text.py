@@ -1,0 +1,189 @@
+"""Answers that contain HTML, brought to clean plain text.
+
+Customers read answers in chats that show no HTML. Texts come from strangers' exports, so the time is proportional to
+the length. A conforming HTML parser is not: on deeply nested or wrongly nested tags it takes quadratic time and
+memory. Thus a text is first flattened, tag by tag, to links and line breaks; nh3 sanitises what is left, which nests
+nothing; then that is read as text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from html.entities import html5
+
+import nh3
+
+_HAN = "\u2e80-\u2fdf\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
+_UNREAD = frozenset(("script", "style", "template", "noscript", "iframe", "object", "head", "title", "textarea"))
+_CELLS = frozenset(("td", "th"))
+_BLOCKS = frozenset(
+    (
+        *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div"),
+        *("dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6"),
+        *("header", "hr", "html", "li", "main", "menu", "nav", "ol", "option", "p", "pre", "section", "select"),
+        *("summary", "table", "tbody", "tfoot", "thead", "tr", "ul"),
+    )
+)
+_INLINE = frozenset(
+    (
+        *("a", "abbr", "acronym", "audio", "b", "bdi", "bdo", "big", "br", "button", "canvas", "cite", "code", "col"),
+        *("colgroup", "data", "del", "dfn", "em", "embed", "font", "i", "img", "input", "ins", "kbd", "label", "link"),
+        *("mark", "meta", "meter", "nobr", "o:p", "output", "param", "path", "picture", "progress", "q", "rp", "rt"),
+        *("ruby", "s", "samp", "small", "source", "span", "strike", "strong", "sub", "sup", "svg", "time", "track"),
+        *("tt", "u", "var", "video", "wbr"),
+    )
+)
+_KNOWN = _UNREAD | _CELLS | _BLOCKS | _INLINE
+
+# Quoted values may hold `>`; their bounds keep a text full of open quotes from being read to its end at every tag.
+_QUOTED = r"""(?:[^<>"']++|"[^"]{0,2000}+"|'[^']{0,2000}+'){0,40}+"""
+_MARKUP = re.compile(
+    rf"<!--|<[!?](?:doctype|\[cdata\[|xml)[^<>]*>|<(/?)([a-z][a-z0-9:]{{0,12}})(?=[\s/>])(?:{_QUOTED}>|[^<>]*>)",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1,31}));")
+_BARE = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
+_SANITISED = re.compile(r'<(br|hr)>|<a(?: href="([^"]*)")?>|</a>')
+_HAN_BREAK = re.compile(rf"(?<=[{_HAN}])[ \t]*+\n\s*+(?=[{_HAN}])")
+_SPACES = re.compile(r"[ \t\r\n\f\v]+")
+_SHOWN_SCHEMES = ("http://", "https://", "mailto:")
+
+
+def has_markup(text: str) -> bool:
+    """Whether a text contains HTML: a comment, an entity, or a tag that HTML knows; `a < b` and `<name>` are none."""
+    return any(_counts(match) for match in _MARKUP.finditer(text)) or any(
+        match[1] is None or f"{match[1]};" in html5 for match in _ENTITY.finditer(text)
+    )
+
+
+def plain_text(text: str) -> str:
+    r"""Turns a text that contains HTML into clean plain text.
+
+    Scripts, styles, comments and attributes go; block elements and `<br>` become line breaks, list items start with
+    `- `, cells of a table stand side by side, links keep their web or mail address in brackets, entities are decoded.
+    Where only inline tags occur, the line breaks of the text are kept, as it was hardly written as HTML.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The plain text; exactly what was given where it contains no markup.
+
+    >>> plain_text('<p>Ask <a href="https://shop.example/help">us</a>.</p><ul><li>by mail</li></ul>')
+    'Ask us (https://shop.example/help).\n- by mail'
+    """
+    if not has_markup(text):
+        return text
+    safe = nh3.clean(
+        _flatten(text.replace("\r\n", "\n")),
+        tags={"a", "br", "hr"},
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    )
+    lines = (_SPACES.sub(" ", line).strip().removesuffix(" |") for line in _read(safe).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join("" if line in ("-", "|") else line for line in lines)).strip()
+
+
+def _counts(match: re.Match[str]) -> bool:
+    name = match[2]
+    if name is None:
+        return True
+    # `a<b and c>d` compares; a tag of one letter has attributes with values or none.
+    rest = match[0].lstrip("</")[len(name) : -1].strip(" \t\r\n/")
+    return name.lower() in _KNOWN and (len(name) > 1 or not rest or "=" in rest)
+
+
+def _flatten(text: str) -> str:
+    """Leaves of all tags only `<a>`, `<br>` and, for the edge of a block, `<hr>`; what is no tag is escaped."""
+    parts: list[str] = []
+    keeps_lines = not any(
+        match[2] and (match[2].lower() in _BLOCKS | _CELLS or match[2].lower() == "br")
+        for match in _MARKUP.finditer(text)
+    )
+    place, verbatim = 0, False
+    while match := _MARKUP.search(text, place):
+        parts.append(_words(text[place : match.start()], keeps_lines=keeps_lines or verbatim))
+        place = match.end()
+        if not _counts(match):
+            # Only its first sign, as a tag may stand inside what looked like one.
+            parts.append("&lt;")
+            place = match.start() + 1
+            continue
+        closing, name = match[1], (match[2] or "").lower()
+        if match[0] == "<!--":
+            end = text.find("-->", place)
+            place = len(text) if end < 0 else end + len("-->")
+        elif name in _UNREAD and not closing and not match[0].endswith("/>"):
+            place = _end_of(name, text, place)
+        elif name == "a":
+            parts.append("</a>" if closing else match[0])
+        else:
+            # Without the space, `<scr<b>ipt>` would become a tag.
+            parts.append(_edge(name, closing) or " " * _is_open(parts[-1]))
+        if name == "pre":
+            verbatim = not closing
+    parts.append(_words(text[place:], keeps_lines=keeps_lines or verbatim))
+    return "".join(parts)
+
+
+def _is_open(words: str) -> bool:
+    start = words.rfind("&lt;")
+    return start >= 0 and words[start + len("&lt;") :].lstrip("/").isalnum()
+
+
+def _edge(name: str, closing: str) -> str:
+    if name == "br":
+        return "<br>"
+    if name in _CELLS:
+        return " | " if closing else ""
+    if name not in _BLOCKS:
+        return ""
+    return "<hr>- " if name == "li" and not closing else "<hr>"
+
+
+def _words(text: str, *, keeps_lines: bool) -> str:
+    escaped = _BARE.sub("&amp;", text).replace("<", "&lt;")
+    if keeps_lines:
+        return escaped.replace("\n", "<br>")
+    return _SPACES.sub(" ", _HAN_BREAK.sub("", escaped))
+
+
+def _end_of(name: str, text: str, place: int) -> int:
+    """Where an element ends whose content nobody reads; without an end it reaches to the end of the text."""
+    closing = re.compile(rf"</{name}(?=[\s/>])[^<>]*>?", re.IGNORECASE).search(text, place)
+    return closing.end() if closing else len(text)
+
+
+def _read(safe: str) -> str:
+    """The text of sanitised HTML that has no tags but links and breaks."""
+    parts: list[str] = []
+    place, address, words_from = 0, "", 0
+    fresh = True
+    for match in _SANITISED.finditer(safe):
+        words = html.unescape(safe[place : match.start()]).replace("\xa0", " ")
+        place = match.end()
+        parts.append(words)
+        fresh = fresh and not words.strip()
+        if match[0] == "<br>" or (match[1] == "hr" and not fresh):
+            parts.append("\n")
+        elif match[0].startswith("<a"):
+            address, words_from = html.unescape(match[2] or ""), len(parts)
+        elif match[0] == "</a>":
+            parts.append(_bracketed(address, "".join(parts[words_from:])))
+            address = ""
+        if match[1]:
+            fresh = True
+    parts.append(html.unescape(safe[place:]).replace("\xa0", " "))
+    return "".join(parts)
+
+
+def _bracketed(address: str, words: str) -> str:
+    """What follows the words of a link: its address, unless they are the address or nothing to go to."""
+    if not address.lower().startswith(_SHOWN_SCHEMES):
+        return ""
+    shown = address[len("mailto:") :] if address.lower().startswith("mailto:") else address
+    if shown.rstrip("/").removeprefix("https://").removeprefix("http://") in words:
+        return ""
+    return f" ({shown})" if words.strip() else shown

@@ -1,0 +1,159 @@
+"""FAQ entries that ask nearly the same: near-duplicates where the answers agree, contradictions where they do not.
+
+Questions are compared by the words that are left without what every question has ("how can I", "请问"), and, where
+sentence vectors are at hand, by their cosine. Pairs are found over shared rare words (Chaudhuri, Ganti and Kaushik,
+"A primitive operator for similarity joins in data cleaning", 2006, prefix filter), so that the time does not grow
+with the square of the number of entries.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from rapidfuzz import fuzz
+
+from nlu.text import normalise, primary_language
+from retrieval.types import FaqEntry, Vector
+from training.import_facts import difference_of, figures, negates
+
+MOST_PAIRS = 1_000
+"""How many pairs are pointed out at most."""
+
+_LEAST_SHARED = 0.8
+_LEAST_SPELLING = 92.0
+_LEAST_SPELLED = 8
+_LEAST_COSINE = 0.92
+_ROWS_AT_ONCE = 512
+# A word that more entries share says little of any of them, and would cost time.
+_MOST_SHARING = 60
+
+_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[\u4e00-\u9fff\u3400-\u4dbf]")
+_EMPTY_ENGLISH = frozenset(
+    _WORD.findall(
+        "a am an and any are at be been being by can could did do does for from get have has how i if in is it its i'm "
+        "may me might must my of on one or our ours please shall should so some that the their there these this to us "
+        "was we what what's which will with would you your i'd i've possible"
+    )
+)
+_EMPTY_CHINESE = re.compile(
+    "请问一下|请问|想问|麻烦|你好|您好|怎么样|怎么办理|怎么办|怎么|怎样|如何|什么样|什么|是不是|可不可以|能不能|可以|能否|可否|是否"
+    "|有没有|应该|需要|我们|你们|您们|我|你|您|的|了|吗|呢|啊|呀|吧|么|要|能|会|该|请|一下|才|就|啦"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlikePair:
+    """Two entries that ask nearly the same.
+
+    Attributes:
+        first: the number of the entry that stands first.
+        second: the number of the other one.
+        likeness: how alike the questions are, 0 to 1.
+        difference: in what the answers differ, such as `30 / 14`; empty where they agree.
+    """
+
+    first: int
+    second: int
+    likeness: float
+    difference: str
+
+
+def alike_pairs(entries: Sequence[FaqEntry], vectors: Vector | None = None, *, since: int = 0) -> list[AlikePair]:
+    """Finds entries of the same language that ask nearly the same.
+
+    Args:
+        entries: the entries, those that are known already first.
+        vectors: unit-length sentence vectors of their questions, shape `(entries, width)`.
+        since: the number of the first new entry; pairs of known entries are of no interest.
+
+    Returns:
+        Up to `MOST_PAIRS` pairs with at least one new entry, contradictions first, then in the order of the entries.
+    """
+    asked = [_content(entry.question) for entry in entries]
+    likeness: dict[tuple[int, int], float] = {}
+    pairs = _by_words(entries, asked, since)
+    if vectors is not None:
+        pairs = _chain(pairs, _by_vectors(entries, vectors, since))
+    for first, second, value in islice(pairs, 20 * MOST_PAIRS):
+        likeness[first, second] = max(value, likeness.get((first, second), 0.0))
+    found = [
+        AlikePair(first, second, round(value, 3), difference_of(entries[first].answer, entries[second].answer))
+        for (first, second), value in sorted(likeness.items())
+        if _may_ask_the_same(entries[first].question, entries[second].question)
+    ]
+    return sorted(found, key=lambda pair: not pair.difference)[:MOST_PAIRS]
+
+
+def _chain(*groups: Iterable[tuple[int, int, float]]) -> Iterator[tuple[int, int, float]]:
+    for group in groups:
+        yield from group
+
+
+def _content(question: str) -> tuple[str, ...]:
+    """The telling words of a question: words without what every question has, Chinese by characters."""
+    plain = normalise(question).casefold()
+    kept = _EMPTY_CHINESE.sub(" ", plain)
+    words = [_singular(word) for word in _WORD.findall(kept) if word not in _EMPTY_ENGLISH]
+    return tuple(words or _WORD.findall(plain))
+
+
+def _singular(word: str) -> str:
+    word = word.removesuffix("'s")
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _may_ask_the_same(first: str, second: str) -> bool:
+    """Another figure or a negation makes another question."""
+    return figures(first) == figures(second) and negates(first) == negates(second)
+
+
+def _by_words(
+    entries: Sequence[FaqEntry], asked: Sequence[tuple[str, ...]], since: int
+) -> Iterator[tuple[int, int, float]]:
+    frequency = Counter(word for words in asked for word in set(words))
+    sharing: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for second, words in enumerate(asked):
+        own = set(words)
+        rarest = sorted(own, key=lambda word: (frequency[word], word))
+        lang = primary_language(entries[second].lang)
+        candidates: set[int] = set()
+        # Two sets that share 80 % share one of the rarest words of each; one word more lets a typo pass.
+        for word in rarest[: len(rarest) - math.ceil(_LEAST_SHARED * len(rarest)) + 2]:
+            others = sharing[lang, word]
+            candidates.update(others[-_MOST_SHARING:])
+            others.append(second)
+        if second < since:
+            continue
+        for first in sorted(candidates):
+            value = _likeness(asked[first], words, own)
+            if value:
+                yield first, second, value
+
+
+def _likeness(first: tuple[str, ...], second: tuple[str, ...], own: set[str]) -> float:
+    """How alike two questions are by their telling words; 0 where they are not alike enough."""
+    other = set(first)
+    shared = len(other & own) / len(other | own) if other | own else 0.0
+    if shared >= _LEAST_SHARED:
+        return shared
+    spelled = "".join(first), "".join(second)
+    if min(map(len, spelled)) < _LEAST_SPELLED:
+        return 0.0
+    return fuzz.ratio(*spelled, score_cutoff=_LEAST_SPELLING) / 100
+
+
+def _by_vectors(entries: Sequence[FaqEntry], vectors: Vector, since: int) -> Iterator[tuple[int, int, float]]:
+    langs = np.array([primary_language(entry.lang) for entry in entries])
+    for start in range(since, len(entries), _ROWS_AT_ONCE):
+        rows = vectors[start : start + _ROWS_AT_ONCE]
+        cosines = rows @ vectors[: start + len(rows)].T
+        for row, first in np.argwhere(cosines >= _LEAST_COSINE):
+            second = start + int(row)
+            if first < second and langs[first] == langs[second]:
+                yield int(first), second, min(float(cosines[row, first]), 1.0)

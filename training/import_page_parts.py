@@ -1,0 +1,203 @@
+"""An HTML page taken apart: headings, ready questions with answers, tables, and the text between them, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from lxml import etree
+
+from retrieval.plain_text import plain_text
+from training.import_tables import Row, is_header
+
+_UNREAD = frozenset(("script", "style", "template", "noscript", "nav", "footer", "form", "head", "iframe"))
+_HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
+_STRUCTURES = _HEADINGS | _UNREAD | {"details", "dl", "table"}
+_BOLD = frozenset(("b", "strong"))
+_LOWEST = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading.
+
+    Attributes:
+        line: where it stands.
+        level: 1 for the highest, 7 for a paragraph in bold type.
+        text: its plain text.
+    """
+
+    line: int
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question that the page itself ties to its answer.
+
+    Attributes:
+        line: where the question stands.
+        questions: the question and other ways to ask it, as plain text.
+        answer: the answer as HTML.
+    """
+
+    line: int
+    questions: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that names columns of questions and answers.
+
+    Attributes:
+        header: the row of names.
+        rows: the rows below.
+    """
+
+    header: Row
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Anything else.
+
+    Attributes:
+        line: where it starts.
+        markup: its HTML.
+    """
+
+    line: int
+    markup: str
+
+
+Part = Heading | Answered | Table | Passage
+_LineOf = Callable[[Any], int]
+
+
+def page_parts(root: Any, line_of: _LineOf) -> Iterator[Part]:
+    """Takes a page apart.
+
+    Args:
+        root: the lxml element of the whole page.
+        line_of: tells an element's line.
+
+    Yields:
+        The parts in the order of the page; navigation, forms, scripts and footers are left out.
+    """
+    # What stands around a heading, a table or the like is no passage of its own.
+    around: set[Any] = set()
+    for element in root.iter(*_STRUCTURES, "p"):
+        if element.tag != "p" or _is_bold(element):
+            around.update(_new_ancestors(element, around))
+    yield from _parts(root, around, line_of)
+
+
+def _new_ancestors(element: Any, seen: set[Any]) -> Iterator[Any]:
+    for ancestor in element.iterancestors():
+        if ancestor in seen:
+            return
+        yield ancestor
+
+
+def _parts(element: Any, around: set[Any], line_of: _LineOf) -> Iterator[Part]:
+    line = line_of(element)
+    if (element.text or "").strip():
+        yield Passage(line, escape(element.text, quote=False))
+    for child in element:
+        yield from _part(child, around, line_of)
+        if (child.tail or "").strip():
+            yield Passage(line_of(child), escape(child.tail, quote=False))
+
+
+def _part(element: Any, around: set[Any], line_of: _LineOf) -> Iterator[Part]:
+    tag, line = element.tag, line_of(element)
+    if not isinstance(tag, str) or tag in _UNREAD:
+        return
+    if tag in _HEADINGS:
+        yield Heading(line, int(tag[1]), _text(element))
+    elif _is_bold(element):
+        yield Heading(line, _LOWEST, _text(element))
+    elif tag == "details":
+        yield from _details(element, around, line_of)
+    elif tag == "dl":
+        yield from _pairs(element, line_of)
+    elif tag == "table":
+        yield _table(element, line_of)
+    elif element in around:
+        yield from _parts(element, around, line_of)
+    else:
+        yield Passage(line, _markup(element))
+
+
+def _details(element: Any, around: set[Any], line_of: _LineOf) -> Iterator[Part]:
+    summary = element.find("summary")
+    if summary is None:
+        yield from _parts(element, around, line_of)
+        return
+    line, question = line_of(summary), _text(summary)
+    if element.find(".//details") is not None or element.find(".//dl") is not None:
+        yield Heading(line, _LOWEST, question)
+        tail = summary.tail or ""
+        element.remove(summary)
+        element.text = f"{element.text or ''}{tail}"
+        yield from _parts(element, around, line_of)
+        return
+    rest = [escape(summary.tail or "", quote=False)]
+    rest += [_markup(child, tail=True) for child in summary.itersiblings() if isinstance(child.tag, str)]
+    yield Answered(line, (question,), "".join(rest))
+
+
+def _pairs(element: Any, line_of: _LineOf) -> Iterator[Answered]:
+    questions: list[str] = []
+    answers: list[str] = []
+    line = line_of(element)
+    for child in element.iter("dt", "dd"):
+        if child.tag == "dt":
+            if answers:
+                yield Answered(line, tuple(questions), "".join(answers))
+                questions, answers = [], []
+            if not questions:
+                line = line_of(child)
+            questions.append(" ".join(plain_text(_own_markup(child)).split()))
+        elif questions:
+            answers.append(_own_markup(child))
+    if questions:
+        yield Answered(line, tuple(questions), "".join(answers))
+
+
+def _own_markup(element: Any) -> str:
+    """The HTML of a `<dt>` or `<dd>` up to the next one, which libxml2 puts inside where the first was not closed."""
+    return re.split(r"(?<!^)<d[dt]\b", _markup(element), maxsplit=1)[0]
+
+
+def _table(element: Any, line_of: _LineOf) -> Table | Passage:
+    rows = [
+        (line_of(row), tuple(_text(cell, lines=True) for cell in row if cell.tag in ("td", "th")))
+        for row in element.iter("tr")
+    ]
+    if rows and is_header(rows[0][1]):
+        return Table(rows[0], tuple(rows[1:]))
+    return Passage(line_of(element), _markup(element))
+
+
+def _is_bold(element: Any) -> bool:
+    """Whether a paragraph holds nothing but one piece of bold type."""
+    if element.tag != "p" or len(element) != 1 or (element.text or "").strip():
+        return False
+    return element[0].tag in _BOLD and not (element[0].tail or "").strip()
+
+
+def _text(element: Any, *, lines: bool = False) -> str:
+    text = plain_text(_markup(element))
+    return text if lines else re.sub(r"\s+", " ", text)
+
+
+def _markup(element: Any, *, tail: bool = False) -> str:
+    markup: str = etree.tostring(element, encoding="unicode", method="html", with_tail=tail)
+    return markup
