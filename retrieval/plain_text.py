@@ -44,6 +44,9 @@ _MARKUP = re.compile(
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1,31}));")
 _BARE = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
+# A non-character stands for `<` that opens no tag, so that no tag comes of it when what stood between is gone.
+_LONE = "\ufdd0"
+_COMPLETED = re.compile(rf"{_LONE}(?=(?:!--|/?([a-z][a-z0-9:]{{0,12}})(?=[\s/>])[^<>{_LONE}]*>))", re.IGNORECASE)
 _SANITISED = re.compile(r'<(br|hr)>|<a(?: href="([^"]*)")?>|</a>')
 _HAN_BREAK = re.compile(rf"(?<=[{_HAN}])[ \t]*+\n\s*+(?=[{_HAN}])")
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
@@ -76,13 +79,14 @@ def plain_text(text: str) -> str:
     if not has_markup(text):
         return text
     safe = nh3.clean(
-        _flatten(text.replace("\r\n", "\n")),
+        _flatten(text.replace("\r\n", "\n").replace(_LONE, "")),
         tags={"a", "br", "hr"},
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )
-    lines = (_SPACES.sub(" ", line).strip().removesuffix(" |") for line in _read(safe).split("\n"))
+    read = _COMPLETED.sub(lambda match: "< " if (match[1] or "p").lower() in _KNOWN else "<", _read(safe))
+    lines = (_SPACES.sub(" ", line).strip().removesuffix(" |") for line in read.replace(_LONE, "<").split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join("" if line in ("-", "|") else line for line in lines)).strip()
 
 
@@ -108,7 +112,7 @@ def _flatten(text: str) -> str:
         place = match.end()
         if not _counts(match):
             # Only its first sign, as a tag may stand inside what looked like one.
-            parts.append("&lt;")
+            parts.append(_LONE)
             place = match.start() + 1
             continue
         closing, name = match[1], (match[2] or "").lower()
@@ -120,17 +124,11 @@ def _flatten(text: str) -> str:
         elif name == "a":
             parts.append("</a>" if closing else match[0])
         else:
-            # Without the space, `<scr<b>ipt>` would become a tag.
-            parts.append(_edge(name, closing) or " " * _is_open(parts[-1]))
+            parts.append(_edge(name, closing))
         if name == "pre":
             verbatim = not closing
     parts.append(_words(text[place:], keeps_lines=keeps_lines or verbatim))
     return "".join(parts)
-
-
-def _is_open(words: str) -> bool:
-    start = words.rfind("&lt;")
-    return start >= 0 and words[start + len("&lt;") :].lstrip("/").isalnum()
 
 
 def _edge(name: str, closing: str) -> str:
@@ -144,7 +142,7 @@ def _edge(name: str, closing: str) -> str:
 
 
 def _words(text: str, *, keeps_lines: bool) -> str:
-    escaped = _BARE.sub("&amp;", text).replace("<", "&lt;")
+    escaped = _BARE.sub("&amp;", text).replace("<", _LONE)
     if keeps_lines:
         return escaped.replace("\n", "<br>")
     return _SPACES.sub(" ", _HAN_BREAK.sub("", escaped))

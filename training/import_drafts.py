@@ -19,6 +19,8 @@ MAX_QUESTION = 1_000
 _MAX_WRITTEN = 1_000_000
 _MAX_NUMBER = 10**18
 
+_FORMULA_ERRORS = frozenset(("#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#N/A", "#NULL!", "#NUM!"))
+
 _Complain = Callable[[str, str], None]
 
 
@@ -88,6 +90,8 @@ def _text(name: str, value: object, complain: _Complain) -> str:
     text = value.strip()
     if not text:
         complain(name, "expected text, it is empty; fill it in")
+    elif text in _FORMULA_ERRORS:
+        complain(name, f"expected text, the cell shows {text}; mend its formula")
     elif any("\ud800" <= character <= "\udfff" for character in text):
         complain(name, "expected valid Unicode, got half of a surrogate pair; correct the character")
         return ""

@@ -92,7 +92,8 @@ def _fault_of_text(path: Path) -> tuple[int | None, str] | None:
 
 def _foreign_encoding(content: bytes, place: int) -> str:
     byte = content[place]
-    for name in ("gb18030", "big5"):
+    # GB 2312 first: what is Big5 reads as some GB 18030 too, but hardly as plain GB 2312.
+    for name in ("gb2312", "big5", "gb18030"):
         # The longest prefix counts, as a chunk may end inside a character.
         text = codecs.getincrementaldecoder(name)(errors="strict")
         try:
@@ -100,9 +101,9 @@ def _foreign_encoding(content: bytes, place: int) -> str:
         except UnicodeDecodeError:
             continue
         if _HAN.search(read):
-            shown = "GBK (GB18030)" if name == "gb18030" else "Big5"
+            shown, told = ("Big5", "big5") if name == "big5" else ("GBK", "gb18030")
             return (
                 f"byte 0x{byte:02x} is not UTF-8, the file reads as {shown}; save it as UTF-8 "
-                f"(in Excel: CSV UTF-8), or `iconv -f {name} -t utf-8`"
+                f"(in Excel: CSV UTF-8), or convert it with `iconv -f {told} -t utf-8`"
             )
     return f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from rapidfuzz import fuzz
@@ -31,14 +31,16 @@ _LEAST_SPELLED = 8
 _LEAST_COSINE = 0.92
 _ROWS_AT_ONCE = 512
 # A word that more entries share says little of any of them, and would cost time.
-_MOST_SHARING = 60
+_MOST_SHARING = 20
+_MOST_RARE = 8
+_LEAST_FOR_SPELLING = 0.3
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[\u4e00-\u9fff\u3400-\u4dbf]")
 _EMPTY_ENGLISH = frozenset(
     _WORD.findall(
         "a am an and any are at be been being by can could did do does for from get have has how i if in is it its i'm "
-        "may me might must my of on one or our ours please shall should so some that the their there these this to us "
-        "was we what what's which will with would you your i'd i've possible"
+        "may me might must my of on one or our ours please possible shall should so some take takes that the their "
+        "there these this to us was we what what's which will with would you your i'd i've"
     )
 )
 _EMPTY_CHINESE = re.compile(
@@ -64,6 +66,14 @@ class AlikePair:
     difference: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """The telling words of a question, as a set and run together."""
+
+    words: frozenset[str]
+    spelled: str
+
+
 def alike_pairs(entries: Sequence[FaqEntry], vectors: Vector | None = None, *, since: int = 0) -> list[AlikePair]:
     """Finds entries of the same language that ask nearly the same.
 
@@ -77,9 +87,9 @@ def alike_pairs(entries: Sequence[FaqEntry], vectors: Vector | None = None, *, s
     """
     asked = [_content(entry.question) for entry in entries]
     likeness: dict[tuple[int, int], float] = {}
-    pairs = _by_words(entries, asked, since)
+    pairs: Iterator[tuple[int, int, float]] = _by_words(entries, asked, since)
     if vectors is not None:
-        pairs = _chain(pairs, _by_vectors(entries, vectors, since))
+        pairs = chain(pairs, _by_vectors(entries, vectors, since))
     for first, second, value in islice(pairs, 20 * MOST_PAIRS):
         likeness[first, second] = max(value, likeness.get((first, second), 0.0))
     found = [
@@ -88,11 +98,6 @@ def alike_pairs(entries: Sequence[FaqEntry], vectors: Vector | None = None, *, s
         if _may_ask_the_same(entries[first].question, entries[second].question)
     ]
     return sorted(found, key=lambda pair: not pair.difference)[:MOST_PAIRS]
-
-
-def _chain(*groups: Iterable[tuple[int, int, float]]) -> Iterator[tuple[int, int, float]]:
-    for group in groups:
-        yield from group
 
 
 def _content(question: str) -> tuple[str, ...]:
@@ -117,35 +122,36 @@ def _by_words(
     entries: Sequence[FaqEntry], asked: Sequence[tuple[str, ...]], since: int
 ) -> Iterator[tuple[int, int, float]]:
     frequency = Counter(word for words in asked for word in set(words))
+    wordings = [_Wording(frozenset(words), "".join(words)) for words in asked]
     sharing: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for second, words in enumerate(asked):
-        own = set(words)
-        rarest = sorted(own, key=lambda word: (frequency[word], word))
+    for second, wording in enumerate(wordings):
+        rarest = sorted(wording.words, key=lambda word: (frequency[word], word))
         lang = primary_language(entries[second].lang)
         candidates: set[int] = set()
         # Two sets that share 80 % share one of the rarest words of each; one word more lets a typo pass.
-        for word in rarest[: len(rarest) - math.ceil(_LEAST_SHARED * len(rarest)) + 2]:
+        enough = len(rarest) - math.ceil(_LEAST_SHARED * len(rarest)) + 2
+        for word in rarest[: min(enough, _MOST_RARE)]:
             others = sharing[lang, word]
             candidates.update(others[-_MOST_SHARING:])
             others.append(second)
         if second < since:
             continue
         for first in sorted(candidates):
-            value = _likeness(asked[first], words, own)
+            value = _likeness(wordings[first], wording)
             if value:
                 yield first, second, value
 
 
-def _likeness(first: tuple[str, ...], second: tuple[str, ...], own: set[str]) -> float:
+def _likeness(first: _Wording, second: _Wording) -> float:
     """How alike two questions are by their telling words; 0 where they are not alike enough."""
-    other = set(first)
-    shared = len(other & own) / len(other | own) if other | own else 0.0
-    if shared >= _LEAST_SHARED:
-        return shared
-    spelled = "".join(first), "".join(second)
-    if min(map(len, spelled)) < _LEAST_SPELLED:
+    shared = len(first.words & second.words)
+    likeness = shared / (len(first.words) + len(second.words) - shared)
+    if likeness >= _LEAST_SHARED:
+        return likeness
+    shorter = min(len(first.spelled), len(second.spelled))
+    if likeness < _LEAST_FOR_SPELLING or shorter < _LEAST_SPELLED:
         return 0.0
-    return fuzz.ratio(*spelled, score_cutoff=_LEAST_SPELLING) / 100
+    return fuzz.ratio(first.spelled, second.spelled, score_cutoff=_LEAST_SPELLING) / 100
 
 
 def _by_vectors(entries: Sequence[FaqEntry], vectors: Vector, since: int) -> Iterator[tuple[int, int, float]]:

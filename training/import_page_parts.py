@@ -17,7 +17,8 @@ _UNREAD = frozenset(("script", "style", "template", "noscript", "nav", "footer",
 _HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _STRUCTURES = _HEADINGS | _UNREAD | {"details", "dl", "table"}
 _BOLD = frozenset(("b", "strong"))
-_LOWEST = 7
+BOLD_LEVEL = 7
+"""The level of a paragraph in bold type, below that of every heading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _part(element: Any, around: set[Any], line_of: _LineOf) -> Iterator[Part]:
     if tag in _HEADINGS:
         yield Heading(line, int(tag[1]), _text(element))
     elif _is_bold(element):
-        yield Heading(line, _LOWEST, _text(element))
+        yield Heading(line, BOLD_LEVEL, _text(element))
     elif tag == "details":
         yield from _details(element, around, line_of)
     elif tag == "dl":
@@ -142,7 +143,7 @@ def _details(element: Any, around: set[Any], line_of: _LineOf) -> Iterator[Part]
         return
     line, question = line_of(summary), _text(summary)
     if element.find(".//details") is not None or element.find(".//dl") is not None:
-        yield Heading(line, _LOWEST, question)
+        yield Heading(line, BOLD_LEVEL, question)
         tail = summary.tail or ""
         element.remove(summary)
         element.text = f"{element.text or ''}{tail}"

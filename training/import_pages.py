@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from markdown_it import MarkdownIt
 
 from retrieval.plain_text import plain_text
 from retrieval.records import Record
-from training.import_page_parts import Answered, Heading, Passage, Table, page_parts
+from training.import_page_parts import BOLD_LEVEL, Answered, Heading, Passage, Table, page_parts
 from training.import_report import Report
 from training.import_tables import read_rows
 
@@ -41,6 +42,10 @@ _MARKED = re.compile(
 )
 _TAG_WITH_LINE = re.compile(r"<(details|summary|d[ltd]|t[rdh]|table|h[1-6]|p|li|div)\b", re.IGNORECASE)
 _LINE = "data-import-line"
+_LINE_ATTRIBUTE = re.compile(rf'{_LINE}="(\d+)"[^<>]*>')
+_LINE_END = re.compile(r"\n|<br\b[^<>]*>|</(?:p|li|div|h\d)>")
+_BLANK_LINES = 8
+_TAG = re.compile(r"<[^<>]*>")
 _LEVEL_OF_MARKED = 8
 _TOO_DEEP = "nested deeper than 256 tags; simplify the page"
 
@@ -125,7 +130,7 @@ class _Reading:
         yield from self._closed()
         if self._stray:
             count = "one passage" if len(self._stray) == 1 else f"{len(self._stray)} passages, this is the first"
-            message = f"left out; it stands under no question ({count}); let a heading ask, ending with a question mark"
+            message = f"stands under no question ({count}); let a heading ask, ending with a question mark"
             self._report.leave_out(self._path, self._stray[0], "", message)
 
     def _parsed(self, markup: str) -> Any:
@@ -155,7 +160,7 @@ class _Reading:
             return
         text = _NUMBER.sub("", text)
         asks = bool(marked) or bool(_ASKING.search(text))
-        if not asks and self._open and heading.level > self._open.level:
+        if not asks and self._open and (heading.level > self._open.level or heading.level == BOLD_LEVEL):
             self._open.answer.append(f"<p>{escape(heading.text, quote=False)}</p>")
             return
         yield from self._closed(nested=bool(self._open and heading.level > self._open.level))
@@ -163,20 +168,26 @@ class _Reading:
             self._open = _Open(heading.line, heading.level, text)
 
     def _passage(self, passage: Passage) -> Iterator[Record]:
-        place, letter = 0, ""
+        place, line, letter = 0, passage.line, ""
         for match in _MARKED.finditer(passage.markup):
-            yield from self._piece(passage, place, passage.markup[place : match.start()] + match["edge"], letter)
+            yield from self._piece(line, passage.markup[place : match.start()] + match["edge"], letter)
+            line = self._line_after(line, passage.markup[place : match.end()])
             place, letter = match.end(), match["letter"]
-        yield from self._piece(passage, place, passage.markup[place:], letter)
+        yield from self._piece(line, passage.markup[place:], letter)
 
-    def _piece(self, passage: Passage, place: int, markup: str, letter: str) -> Iterator[Record]:
-        line = passage.line + passage.markup.count("\n", 0, place)
+    def _line_after(self, line: int, markup: str) -> int:
+        """The line at the end of a piece of HTML that starts at a line."""
+        marked = list(_LINE_ATTRIBUTE.finditer(markup)) if self._from_markdown else []
+        if not marked:
+            return line + markup.count("\n")
+        return int(marked[-1][1]) + markup.count("\n", marked[-1].end())
+
+    def _piece(self, line: int, markup: str, letter: str) -> Iterator[Record]:
         if letter and re.fullmatch(_Q, letter, re.IGNORECASE):
             yield from self._closed()
-            question, _, rest = _first_line(markup)
+            question, markup = _first_line(markup)
             self._open = _Open(line, _LEVEL_OF_MARKED, question)
-            markup = rest
-        if not plain_text(f"<p>{markup}</p>"):
+        if not _TAG.sub("", markup).strip():
             return
         if self._open:
             self._open.answer.append(markup)
@@ -201,12 +212,12 @@ class _Reading:
         yield Record(self._path, part.line, fields | ({"variants": others} if others else {}))
 
 
-def _first_line(markup: str) -> tuple[str, str, str]:
-    """The plain text of the first line that has any, what ended it, and the rest."""
-    for match in re.finditer(r"\n|<br\b[^<>]*>|</(?:p|li|div|h\d)>", markup):
+def _first_line(markup: str) -> tuple[str, str]:
+    """The plain text of the first line, and the rest; a few blank lines before it are passed over."""
+    for match in islice(_LINE_END.finditer(markup), _BLANK_LINES):
         if text := plain_text(f"<p>{markup[: match.start()]}</p>"):
-            return text.replace("\n", " "), match[0], markup[match.end() :]
-    return plain_text(f"<p>{markup}</p>").replace("\n", " "), "", ""
+            return text.replace("\n", " "), markup[match.end() :]
+    return plain_text(f"<p>{markup}</p>").replace("\n", " "), ""
 
 
 def _without_front_matter(text: str) -> str:

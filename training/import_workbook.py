@@ -21,7 +21,6 @@ from training.import_tables import Row, is_header, read_rows
 _MOST_UNPACKED = 200 * MEGABYTE
 _MOST_COLUMNS = 64
 _ROWS_BEFORE_HEADER = 10
-_ERRORS = ("#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#N/A", "#NULL!", "#NUM!")
 # What zipfile, the XML parser and openpyxl raise over damaged or hostile workbooks.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, SyntaxError, RuntimeError),
@@ -65,16 +64,11 @@ def read_workbook(path: Path, report: Report) -> Iterator[Record]:
         return
     for title, rows in sheets.items():
         if title != chosen and rows:
-            message = f"left out; entries are taken from the sheet {chosen!r} alone, save this one as a file of its own"
+            message = f"entries are taken from the sheet {chosen!r} alone, save this one as a file of its own"
             report.leave_out(path, None, f"sheet {title!r}", message)
     rows = sheets[chosen]
     place = _header_place(rows) or 0
-    for record in read_rows(path, rows[place], rows[place + 1 :], report):
-        wrong = next((name for name, value in record.fields.items() if value in _ERRORS), None)
-        if wrong:
-            report.refuse(path, record.line, wrong, f"the cell shows {record.fields[wrong]}; mend its formula")
-        else:
-            yield record
+    yield from read_rows(path, rows[place], rows[place + 1 :], report)
 
 
 def _unpacked_size(path: Path) -> int:

@@ -179,7 +179,7 @@ def _faq_files(path: Path, report: Report) -> list[Path]:
         for other in sorted(set(path.iterdir()) - set(files)):
             if not other.name.startswith(("~$", ".")):
                 reason = "folders within the folder are not read" if other.is_dir() else "no format that is imported"
-                report.leave_out(other, None, "", f"left out; {reason}")
+                report.leave_out(other, None, "", reason)
     return files
 
 

@@ -1,0 +1,184 @@
+"""Questions with answers out of HTML pages and Markdown documents."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from training.import_report import Report
+from training.import_sources import read_source
+
+Found = list[tuple[int, str, str]]
+
+
+def read(path: Path, content: str) -> tuple[Found, Report]:
+    path.write_bytes(content.encode())
+    report = Report()
+    records = [(r.line, r.fields.get("question", ""), r.fields.get("answer", "")) for r in read_source(path, report)]
+    return [(line, str(question), str(answer)) for line, question, answer in records], report
+
+
+MARKDOWN = {
+    "headings that ask": (
+        "# FAQ\n\n## How long does it take?\n\nAbout **3 days**.\n\n## 怎么退货？\n七天\n无理由。\n",
+        [(3, "How long does it take?", "About 3 days."), (7, "怎么退货？", "七天无理由。")],
+    ),
+    "underlined headings": ("How?\n====\n\nSo.\n", [(1, "How?", "So.")]),
+    "a number before the question": ("## 1. 怎么退货\n七天。\n", [(1, "怎么退货", "七天。")]),
+    "a lower heading belongs to the answer": (
+        "## How?\n\nSo.\n\n### On islands\n\n- slowly\n",
+        [(1, "How?", "So.\nOn islands\n- slowly")],
+    ),
+    "a heading that holds questions is none": ("# How do I ...?\n\n## How?\n\nSo.\n", [(3, "How?", "So.")]),
+    "a heading that does not ask ends the answer": ("## How?\n\nSo.\n\n## About us\n\nx\n", [(1, "How?", "So.")]),
+    "a question in bold type": ("**Can I?**\n\nYes.\n\n**Note**\n\nx\n", [(1, "Can I?", "Yes.\nNote\nx")]),
+    "letters": (
+        "Q: Can I?\nA: Yes,\n   always.\n\nQ: Why?\nA: So.\n",
+        [(1, "Can I?", "Yes, always."), (5, "Why?", "So.")],
+    ),
+    "Chinese letters": (
+        "问：能退吗\n答：能。\n\n问题2：为什么\n答案2：因为。\n",
+        [(1, "能退吗", "能。"), (4, "为什么", "因为。")],
+    ),
+    "letters in a list": (
+        "- **Q:** One?\n  **A:** Two.\n- Q2. Three?\n- A2. Four.\n",
+        [(1, "One?", "Two."), (3, "Three?", "Four.")],
+    ),
+    "a letter before a heading": ("### Q: Sizes\n\nA: S to L.\n", [(1, "Sizes", "S to L.")]),
+    "code is no heading": ("## How?\n\n```\n# not a heading?\n```\n", [(1, "How?", "# not a heading?")]),
+    "a link": (
+        "## How?\n\nSee [here][1].\n\n[1]: https://shop.example\n",
+        [(1, "How?", "See here (https://shop.example).")],
+    ),
+    "a table": ("|问题|答案|\n|---|---|\n|几点开门|九点|\n", [(3, "几点开门", "九点")]),
+    "another table": ("## How much?\n\n|EU|US|\n|---|---|\n|5|9|\n", [(1, "How much?", "EU | US\n5 | 9")]),
+    "HTML inside": (
+        "\n<details>\n<summary>Can I?</summary>\n\nYes, **always**.\n\n</details>\n",
+        [(3, "Can I?", "Yes, always.")],
+    ),
+    "front matter": ("---\ntitle: what?\n---\n# How?\n\nSo.\n", [(4, "How?", "So.")]),
+    "windows line ends": ("# How?\r\n\r\nSo.\r\n", [(1, "How?", "So.")]),
+    "a question without an answer": ("# How?\n\n# Why?\n\nSo.\n", [(1, "How?", ""), (3, "Why?", "So.")]),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), MARKDOWN.values(), ids=MARKDOWN)
+def test_markdown(tmp_path: Path, content: str, expected: Found) -> None:
+    found, report = read(tmp_path / "a.md", content)
+    assert found == expected
+    assert not report.broken
+
+
+PAGES = {
+    "headings that ask": (
+        "<!doctype html>\n<html><div>\n<h2>怎么退货？</h2>\n<p>七天<b>无理由</b>。</p>\n<p>x</p></div></html>",
+        [(3, "怎么退货？", "七天无理由。\nx")],
+    ),
+    "details": (
+        "<details>\n<summary>Can I?</summary>Yes, <i>always</i>.<p>Well.</p></details>",
+        [(2, "Can I?", "Yes, always.\nWell.")],
+    ),
+    "details within details": (
+        "<details><summary>Shipping</summary>\n<details><summary>When?</summary>Soon.</details></details>",
+        [(2, "When?", "Soon.")],
+    ),
+    "terms": (
+        "<dl>\n<dt>Card?</dt><dd>Yes.</dd><dd>Visa.</dd>\n<dt>Cash</dt><dd>No.</dd></dl>",
+        [(2, "Card?", "Yes.\nVisa."), (3, "Cash", "No.")],
+    ),
+    "terms left open": ("<dl><dt>Card?<dd>Yes.\n<dt>Cash?<dd>No.</dl>", [(1, "Card?", "Yes."), (2, "Cash?", "No.")]),
+    "a table": (
+        "<table><thead><tr><th>Question</th><th>Answer</th></tr></thead>\n<tr><td>When?</td><td>At<br>9</td></tr></table>",
+        [(2, "When?", "At\n9")],
+    ),
+    "letters": (
+        "<p><b>Q: One?</b><br>A: Two.</p>\n<p>Q2. Three?</p>\n<p>A2. Four.</p>",
+        [(1, "One?", "Two."), (2, "Three?", "Four.")],
+    ),
+    "scripts and handlers": (
+        "<h2 onclick='x()'>How?</h2><script>steal('<h2>Why?</h2>')</script><p onload=x()>So.</p><style>p{}</style>",
+        [(1, "How?", "So.")],
+    ),
+    "navigation and footer": (
+        "<nav><h2>What else?</h2>x</nav><h2>How?</h2>So.<footer>(c)</footer>",
+        [(1, "How?", "So.")],
+    ),
+    "text without tags around": ("<h2>How?</h2>So <em>it</em> is.", [(1, "How?", "So it is.")]),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), PAGES.values(), ids=PAGES)
+def test_html(tmp_path: Path, content: str, expected: Found) -> None:
+    found, report = read(tmp_path / "a.html", content)
+    assert found == expected
+    assert not report.broken
+
+
+def test_several_terms_for_one_description_are_variants(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<dl><dt>Card?</dt><dt>Can I pay by card?</dt><dd>Yes.</dd></dl>")
+    (record,) = read_source(tmp_path / "a.html", Report())
+    assert record.fields == {"question": "Card?", "answer": "Yes.", "variants": ["Can I pay by card?"]}
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.html"])
+def test_what_stands_under_no_question_is_named(tmp_path: Path, name: str) -> None:
+    content = "Welcome.\n\n# How?\n\nSo.\n" if name == "a.md" else "<p>Welcome.</p><h1>How?</h1><p>So.</p>"
+    found, report = read(tmp_path / name, content)
+    assert len(found) == 1
+    (note,) = report.refused
+    assert (note.line, note.broken) == (1, False)
+    assert "under no question" in note.message
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.html", "<div>" * 5000), ("a.md", "<div>" * 5000), ("a.html", "<dl><dt>" * 5000)],
+    ids=["page", "document", "terms"],
+)
+def test_too_deep_a_page_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    found, report = read(tmp_path / name, content)
+    assert found == []
+    assert "nested deeper than 256" in report.broken[0].message
+
+
+SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
+LINES = st.lists(
+    st.sampled_from(
+        [
+            *("# How?", "## 怎么", "Q: a?", "A: b", "问：", "- x", "```", "> y", "", "text", "<details>", "</details>"),
+            *(
+                "<summary>s</summary>",
+                "<dl><dt>t",
+                "<dd>u",
+                "<table><tr><td>question<td>answer",
+                "<tr><td>",
+                "**Why?**",
+            ),
+            *("|question|answer|", "|-|-|", "|a|b|", "\x00", "<script>", "</p>", "---", "[1]: x", "&lt;", "\u2028"),
+        ]
+    ),
+    max_size=12,
+).map("\n".join)
+
+
+@SAME_FOLDER
+@given(content=LINES, name=st.sampled_from(["a.md", "a.html"]))
+def test_whatever_is_written_gives_records_within_the_file(tmp_path: Path, content: str, name: str) -> None:
+    found, report = read(tmp_path / name, content)
+    assert all(1 <= line <= content.count("\n") + 1 for line, _, _ in found)
+    assert found or report.refused
+
+
+@pytest.mark.parametrize("piece", ["<h2>How?</h2>", "<p>Q: ", "Q: a?\n", "<dl><dt>x<dd>y</dl>", "<p>\n "])
+@pytest.mark.parametrize("name", ["a.md", "a.html"])
+def test_time_grows_with_the_length_alone(tmp_path: Path, piece: str, name: str) -> None:
+    seconds = []
+    for size in (4_000, 40_000):
+        started = time.process_time()
+        read(tmp_path / name, piece * (size // len(piece)))
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < max(40 * seconds[0], 1.0)
