@@ -46,6 +46,7 @@ def convert_faq(paths: Sequence[Path], known: KnownFaq, languages: Sequence[str]
         entry = draft and admit(draft, source, known, languages, report)
         if entry:
             entries.append(entry)
+    report.sort(paths)
     return entries
 
 

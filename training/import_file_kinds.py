@@ -19,6 +19,8 @@ _LARGEST = {
 """Bytes of a file by its ending: lines are read one by one, other formats are held whole."""
 
 _CHUNK = 1 << 20
+_SAMPLE = 4000
+_USUAL = 0.8
 _HAN = re.compile("[\u4e00-\u9fff]")
 _ZIP = b"PK\x03\x04"
 _KINDS = (
@@ -91,19 +93,28 @@ def _fault_of_text(path: Path) -> tuple[int | None, str] | None:
 
 
 def _foreign_encoding(content: bytes, place: int) -> str:
-    byte = content[place]
-    # GB 2312 first: what is Big5 reads as some GB 18030 too, but hardly as plain GB 2312.
-    for name in ("gb2312", "big5", "gb18030"):
-        # The longest prefix counts, as a chunk may end inside a character.
-        text = codecs.getincrementaldecoder(name)(errors="strict")
-        try:
-            read = text.decode(content[place : place + 4000])
-        except UnicodeDecodeError:
-            continue
-        if _HAN.search(read):
-            shown, told = ("Big5", "big5") if name == "big5" else ("GBK", "gb18030")
-            return (
-                f"byte 0x{byte:02x} is not UTF-8, the file reads as {shown}; save it as UTF-8 "
-                f"(in Excel: CSV UTF-8), or convert it with `iconv -f {told} -t utf-8`"
-            )
-    return f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
+    byte, sample = content[place], content[place : place + _SAMPLE]
+    guess = _chinese_encoding(sample)
+    if guess is None:
+        return f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
+    return (
+        f"byte 0x{byte:02x} is not UTF-8, the file reads as {'Big5' if guess == 'big5' else 'GBK'}; save it as UTF-8 "
+        f"(in Excel: CSV UTF-8), or convert it with `iconv -f {guess} -t utf-8`"
+    )
+
+
+def _chinese_encoding(sample: bytes) -> str | None:
+    read = {name: _HAN.findall(_decoded(sample, name)) for name in ("gb18030", "big5")}
+    # Big5 read as GB 18030 gives many rare signs; GBK hardly has any beyond GB 2312.
+    usual = [sign for sign in read["gb18030"] if _decoded(sign.encode("gb18030"), "gb2312")]
+    if read["gb18030"] and (len(usual) > _USUAL * len(read["gb18030"]) or not read["big5"]):
+        return "gb18030"
+    return "big5" if read["big5"] else None
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    """The text, but for a character that the end cuts off; empty where it is none of this encoding."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(content)
+    except UnicodeDecodeError:
+        return ""

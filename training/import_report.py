@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,16 @@ class Report:
     def warn(self, path: Path, line: int | None, field: str, message: str) -> None:
         """Notes something that a person should look at, though it was taken."""
         self.warned.append(Note(path, line, field, message))
+
+    def sort(self, paths: Sequence[Path]) -> None:
+        """Brings all notes into the order of the files and their lines.
+
+        Args:
+            paths: the files in order; notes of others come last.
+        """
+        places = {path: place for place, path in enumerate(paths)}
+        for notes in (self.changed, self.refused, self.warned):
+            notes.sort(key=lambda note: (places.get(note.path, len(places)), note.line or 0))
 
     def document(self, taken: int, written: Iterable[Path]) -> dict[str, Any]:
         """The report as one JSON document.

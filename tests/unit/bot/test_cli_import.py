@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -119,6 +120,51 @@ def test_only_replace_writes_anew(tmp_path: Path, bot_dir: Path) -> None:
     assert read_faq(target)[0].answer == "Because."
     assert run("faq", path, "--replace").exit_code == 0
     assert read_faq(target)[0].answer == "No idea."
+
+
+def test_alike_entries_are_pointed_out_with_both_places(tmp_path: Path, bot_dir: Path) -> None:
+    content = (
+        "id,question,answer\na,How do I return an item?,Within 30 days.\nb,How can I return items?,Within 14 days.\n"
+    )
+    path = source(tmp_path, "new.csv", content + "c,What are your opening hours?,9 to 5.\n")
+    result = run("faq", path)
+    assert result.exit_code == 0, result.output
+    contradiction, duplicate = [line for line in result.stdout.splitlines() if line.startswith("warning")]
+    assert f"{path}:3: question: contradiction: asks nearly the same as {path}:2 " in contradiction
+    assert "(30 / 14)" in contradiction
+    assert (
+        f"{path}:4: question: near-duplicate: asks nearly the same as {bot_dir / 'faq' / 'faq.jsonl'} (hours) "
+        in duplicate
+    )
+    assert result.stdout.endswith("refused or left out, 2 warnings\n")
+    warned = report(run("faq", path, "--json", "--replace"))["warned"]
+    assert [(note["line"], note["field"]) for note in warned] == [(3, "question"), (4, "question")]
+
+
+def test_a_folder_of_faq_files_names_what_it_leaves_out(tmp_path: Path, bot_dir: Path) -> None:
+    source(tmp_path, "old/a.md", "# Can I return it?\n\nYes.\n")
+    source(tmp_path, "old/b.html", "<h2>怎么退货？</h2><p>七天内。</p><script>x()</script>")
+    source(tmp_path, "old/c.docx", "x")
+    source(tmp_path, "old/.hidden.csv", "x")
+    source(tmp_path, "old/~$d.xlsx", "x")
+    source(tmp_path, "old/deeper/e.csv", "x")
+    result = run("faq", tmp_path / "old", "--json")
+    assert result.exit_code == 0, result.output
+    entries = read_faq(bot_dir / "faq" / "imported-old.jsonl")
+    assert [(entry.question, entry.answer) for entry in entries] == [
+        ("Can I return it?", "Yes."),
+        ("怎么退货？", "七天内。"),
+    ]
+    assert {Path(note["file"]).name for note in report(result)["refused"]} == {"c.docx", "deeper"}
+
+
+def test_a_release_in_force_lends_its_vectors(tmp_path: Path, bot_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def embed(texts: list[str]) -> np.ndarray:
+        return np.ones((len(texts), 1), dtype=np.float32)
+
+    monkeypatch.setattr(importing, "_embedder", lambda settings, count: embed)
+    result = run("faq", source(tmp_path, "new.csv", "question,answer\nDelivery fee?,9 to 5.\n"))
+    assert "near-duplicate" in result.stdout
 
 
 def test_examples_name_intents_that_are_new(tmp_path: Path, bot_dir: Path) -> None:

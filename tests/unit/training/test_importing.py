@@ -12,7 +12,7 @@ from nlu.examples import read_examples
 from nlu.types import InputError
 from retrieval.faq import read_faq
 from retrieval.types import FaqEntry, FaqError
-from training import import_files
+from training import import_faq, import_files
 from training.import_examples import KnownExamples, convert_examples
 from training.import_faq import convert_faq
 from training.import_files import check_targets, example_lines, faq_lines, write_together
@@ -163,6 +163,98 @@ def test_a_language_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
     entries, report = faq(tmp_path / "a.jsonl", lines({"question": "Где?", "answer": "Здесь."}))
     assert entries == []
     assert places(report.broken) == [(1, "lang")]
+
+
+def test_html_in_texts_becomes_text_and_is_told(tmp_path: Path) -> None:
+    answer = "<p>30 days.</p><script>steal()</script><ul><li onclick='x()'>box</li></ul>"
+    record = {"question": "<b>Can I</b><br>return it?", "answer": answer, "variants": ["<i>Send</i> back", "a < b"]}
+    entries, report = faq(tmp_path / "a.jsonl", lines(record))
+    assert (entries[0].question, entries[0].answer) == ("Can I return it?", "30 days.\n- box")
+    assert entries[0].variants == ("Send back", "a < b")
+    assert [note.field for note in report.changed if "HTML" in note.message] == ["question", "answer", "variants[0]"]
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "words"),
+    [
+        pytest.param({"question": "a?", "answer": "x" * 20_001}, "answer", "at most 20,000 characters", id="answer"),
+        pytest.param({"question": "a?", "answer": "<p>" * 330_000}, "answer", "nothing is left", id="tags alone"),
+        pytest.param({"question": "a?", "answer": "x" * 999_000}, "answer", "got 999,000", id="a megabyte"),
+        pytest.param({"question": "a" * 1001, "answer": "x"}, "question", "at most 1,000 characters", id="question"),
+        pytest.param(
+            {"question": "a?", "answer": "<script>x</script>"}, "answer", "nothing is left", id="script alone"
+        ),
+        pytest.param({"question": "a?", "answer": "#REF!"}, "answer", "mend its formula", id="error of a spreadsheet"),
+        pytest.param({"answer": "x"}, "question", "add it", id="no question"),
+        pytest.param({"question": "a?", "answer": " "}, "answer", "it is empty", id="no answer"),
+    ],
+)
+def test_what_cannot_be_an_answer_is_refused_with_a_reason(
+    tmp_path: Path, record: dict[str, object], field: str, words: str
+) -> None:
+    entries, report = faq(tmp_path / "a.jsonl", lines({"question": "sound?", "answer": "x" * 20_000}, record))
+    assert len(entries) == 1
+    assert places(report.broken) == [(2, field)]
+    assert words in report.broken[0].message
+
+
+def test_html_is_taken_away_before_an_answer_is_measured(tmp_path: Path) -> None:
+    entries, _ = faq(tmp_path / "a.jsonl", lines({"question": "a?", "answer": "<b></b>" * 10_000 + "x"}))
+    assert entries[0].answer == "x"
+
+
+def test_too_many_entries_are_refused_before_any_is_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_faq, "MAX_ENTRIES", 3)
+    sound = [{"question": f"{number}?", "answer": "x", "lang": "en"} for number in range(4)]
+    assert len(faq(tmp_path / "a.jsonl", lines(*sound[:3]))[0]) == 3
+    with pytest.raises(InputError, match=r"a\.jsonl:4: expected at most 3 entries"):
+        faq(tmp_path / "a.jsonl", lines(*sound))
+
+
+ENCODED = {
+    "GBK": ("问题,答案\n怎么退货？,七天\n".encode("gbk"), 1, "reads as GBK"),
+    "GB 18030": ("question,answer\n朱镕是谁的名字？,一位老师的名字\n".encode("gb18030"), 2, "reads as GBK"),
+    "Big5": ("問題,答案\n怎麼退貨？,收到後七天內可以申請退款\n".encode("big5"), 1, "reads as Big5"),
+    "UTF-16": ("question,answer\n".encode("utf-16"), None, "is UTF-16"),
+    "Latin 1": ("question,answer\nCaf\xe9?,Yes\n".encode("latin-1"), 2, "byte 0xe9 is not UTF-8"),
+    "a workbook": (b"PK\x03\x04" + bytes(50), None, "give it the ending .xlsx"),
+    "a PDF": (b"%PDF-1.7", None, "is a PDF"),
+    "gzip": (b"\x1f\x8b" + bytes(9), None, "unpack it"),
+    "binary": (b"question,answer\n\0\0\0", None, "binary"),
+    "semicolons": (b"question;answer\nWhy?;So.\n", 1, "separate the columns with commas, not ';'"),
+    "no column for answers": (b"question,foo\nWhy?,So.\n", 1, "expected a column for the answer"),
+    "a bad byte far down": (b"question,answer\n" + b"Why?,So.\n" * 200_000 + b"\xff,x\n", 200_002, "is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "line", "words"), ENCODED.values(), ids=ENCODED)
+def test_a_file_that_is_not_what_it_seems_is_one_mistake(
+    tmp_path: Path, content: bytes, line: int | None, words: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    report = Report()
+    assert convert_faq([path], KnownFaq(), LANGUAGES, report) == []
+    (note,) = report.broken
+    assert (note.path, note.line) == (path, line)
+    assert words in note.message
+
+
+def test_too_large_a_document_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "a.md").open("wb") as file:
+        file.truncate(5_000_001)
+    report = Report()
+    assert convert_faq([tmp_path / "a.md"], KnownFaq(), LANGUAGES, report) == []
+    assert "expected at most 5 MB" in report.broken[0].message
+
+
+def test_notes_come_in_the_order_of_files_and_lines(tmp_path: Path) -> None:
+    first, second = tmp_path / "b.jsonl", tmp_path / "a.csv"
+    first.write_text(lines({"answer": "x"}) + "nonsense\n" + lines({"question": "a?"}))
+    second.write_text("question,answer\n,x\n")
+    report = Report()
+    convert_faq([first, second], KnownFaq(), LANGUAGES, report)
+    assert [(note.path, note.line) for note in report.broken] == [(first, 1), (first, 2), (first, 3), (second, 2)]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.yaml", "a.txt"])
