@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from nlu.text import normalise, primary_language
@@ -28,7 +29,9 @@ MOST_PAIRS = 1_000
 _LEAST_SHARED = 0.8
 _LEAST_SPELLING = 92.0
 _LEAST_SPELLED = 8
+# With the example shop's release, 99.9 % of its questions' pairs are below; rewordings are at 0.83 to 0.93.
 _LEAST_COSINE = 0.92
+_SAME_SPOT = 0.9995
 _ROWS_AT_ONCE = 512
 # A word that more entries share says little of any of them, and would cost time.
 _MOST_SHARING = 20
@@ -89,7 +92,7 @@ def alike_pairs(entries: Sequence[FaqEntry], vectors: Vector | None = None, *, s
     likeness: dict[tuple[int, int], float] = {}
     pairs: Iterator[tuple[int, int, float]] = _by_words(entries, asked, since)
     if vectors is not None:
-        pairs = chain(pairs, _by_vectors(entries, vectors, since))
+        pairs = chain(pairs, _by_vectors(entries, asked, vectors, since))
     for first, second, value in islice(pairs, 20 * MOST_PAIRS):
         likeness[first, second] = max(value, likeness.get((first, second), 0.0))
     found = [
@@ -154,12 +157,35 @@ def _likeness(first: _Wording, second: _Wording) -> float:
     return fuzz.ratio(first.spelled, second.spelled, score_cutoff=_LEAST_SPELLING) / 100
 
 
-def _by_vectors(entries: Sequence[FaqEntry], vectors: Vector, since: int) -> Iterator[tuple[int, int, float]]:
-    langs = np.array([primary_language(entry.lang) for entry in entries])
-    for start in range(since, len(entries), _ROWS_AT_ONCE):
-        rows = vectors[start : start + _ROWS_AT_ONCE]
-        cosines = rows @ vectors[: start + len(rows)].T
-        for row, first in np.argwhere(cosines >= _LEAST_COSINE):
-            second = start + int(row)
-            if first < second and langs[first] == langs[second]:
-                yield int(first), second, min(float(cosines[row, first]), 1.0)
+def _by_vectors(
+    entries: Sequence[FaqEntry], asked: Sequence[tuple[str, ...]], vectors: Vector, since: int
+) -> Iterator[tuple[int, int, float]]:
+    """Pairs of which each is the other's nearest, by cosine."""
+    nearest, cosine = _nearest(vectors, [primary_language(entry.lang) for entry in entries])
+    for first, second in enumerate(nearest):
+        if not since <= second > first or nearest[second] != first:
+            continue
+        # Different questions on one spot mean that the encoder knows none of their words.
+        if _LEAST_COSINE <= cosine[first] < _SAME_SPOT and not _differ_in_one_word(asked[first], asked[second]):
+            yield first, int(second), float(cosine[first])
+
+
+def _nearest(vectors: Vector, langs: Sequence[str]) -> tuple[NDArray[np.intp], Vector]:
+    """Each text's nearest of its language with the cosine, both of shape `(texts,)`."""
+    nearest = np.zeros(len(vectors), dtype=np.intp)
+    cosine = np.zeros(len(vectors), dtype=np.float32)
+    lang = np.array(langs)
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(vectors)))
+        cosines = vectors[rows] @ vectors.T
+        cosines[lang[rows, None] != lang[None, :]] = -1.0
+        cosines[np.arange(len(rows)), rows] = -1.0
+        nearest[rows] = cosines.argmax(axis=1)
+        cosine[rows] = cosines.max(axis=1)
+    return nearest, cosine
+
+
+def _differ_in_one_word(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    """Whether all but one word of each is the same; then this word is what is asked for, such as a country."""
+    words, others = set(first), set(second)
+    return len(words - others) == len(others - words) == 1 and bool(words & others)

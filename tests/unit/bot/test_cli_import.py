@@ -160,7 +160,7 @@ def test_a_folder_of_faq_files_names_what_it_leaves_out(tmp_path: Path, bot_dir:
 
 def test_a_release_in_force_lends_its_vectors(tmp_path: Path, bot_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def embed(texts: list[str]) -> np.ndarray:
-        return np.ones((len(texts), 1), dtype=np.float32)
+        return np.array([[1, 0], [0.98, 0.199]], dtype=np.float32)
 
     monkeypatch.setattr(importing, "_embedder", lambda settings, count: embed)
     result = run("faq", source(tmp_path, "new.csv", "question,answer\nDelivery fee?,9 to 5.\n"))

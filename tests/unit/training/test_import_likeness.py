@@ -62,6 +62,28 @@ def test_vectors_find_what_words_do_not() -> None:
     assert (pair.first, pair.second, pair.difference) == (0, 1, "5 / 9")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "cosine"),
+    [
+        pytest.param("Do you ship to Germany?", "Do you ship to France?", 0.95, id="one word is the point"),
+        pytest.param("怎么退货？", "怎么换货？", 0.95, id="one sign is the point"),
+        pytest.param("营业时间", "如何取消", 1.0, id="words the encoder does not know"),
+        pytest.param("Delivery fee?", "What does shipping cost?", 0.9, id="not near enough"),
+    ],
+)
+def test_near_vectors_are_not_enough(first: str, second: str, cosine: float) -> None:
+    vectors = np.array([[1, 0], [cosine, (1 - cosine**2) ** 0.5]], dtype=np.float32)
+    assert alike_pairs(entries((first, "Yes."), (second, "No.")), vectors) == []
+
+
+def test_only_the_nearest_by_vector_counts() -> None:
+    angles = np.array([0.0, 0.1, 0.3])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    asked = entries(("Delivery fee?", "a"), ("What does shipping cost?", "a"), ("Parcel tariff?", "a"))
+    assert [(pair.first, pair.second) for pair in alike_pairs(asked, vectors)] == [(0, 1)]
+    assert alike_pairs(asked, vectors, since=2) == []
+
+
 def test_pairs_of_known_entries_are_left_out() -> None:
     asked = entries(("How to return?", "a"), ("How do I return?", "a"), ("Return?", "a"))
     assert [(pair.first, pair.second) for pair in alike_pairs(asked, since=2)] == [(0, 2), (1, 2)]
