@@ -32,9 +32,8 @@ _ASKING = re.compile(
 _NUMBER = re.compile(r"^(?:\d{1,3}\s*[.)、．：]\s*)+(?=\D)")
 _Q = r"(?:question|q|问题|问|問)"
 _A = r"(?:answer|a|答案|回答|答)"
-_LETTER = (
-    rf"(?P<letter>{_Q}|{_A})\s*\d{{0,3}}\s*(?:</?(?:b|strong|em|i|u|span)\b[^<>]{{0,200}}>\s*)*[:：.．、](?!\w*\.)"
-)
+_TYPE = r"(?:</?(?:b|strong|em|i|u|span)\b[^<>]{0,200}>\s*)*"
+_LETTER = rf"(?P<letter>{_Q}|{_A})\s*(?:{_TYPE}[:：]|\d{{1,3}}\s*{_TYPE}[:：.．、])"
 _MARKED = re.compile(
     r"(?P<edge>^|\n|<(?:br|p|li|ul|ol|div|blockquote|dd|section)\b[^<>]{0,200}>)"
     rf"[ \t]*(?:</?(?:b|strong|em|i|u|span|p)\b[^<>]{{0,200}}>[ \t]*)*+{_LETTER}",

@@ -14,6 +14,7 @@ from nlu.text import detect_language
 from nlu.types import OUT_OF_SCOPE
 from retrieval.types import FaqEntry
 from training import import_examples, import_faq
+from training.import_drafts import draft_entry
 from training.import_examples import KnownExamples
 from training.import_known import KnownFaq, Source
 from training.import_report import Report
@@ -121,8 +122,14 @@ def _entry(
         report.leave_out(other.path, other.line, other.name, "not taken; a FAQ entry has one answer, the first is it")
     name = intent.replace("/", "-")
     report.change(first.path, first.line, "intent", f"{intent} became the FAQ entry {name}")
-    variants = tuple(dict.fromkeys(item.text for item in items[1:]))
-    return FaqEntry(name, first.text, answers[0].text, lang="", variants=variants, tags=("rasa",))
+    fields = {
+        "id": name,
+        "question": first.text,
+        "answer": answers[0].text,
+        "variants": list(dict.fromkeys(item.text for item in items[1:])),
+        "tags": ["rasa"],
+    }
+    return draft_entry(fields, Source(first.path, first.line), report)
 
 
 def _templates(

@@ -115,10 +115,11 @@ def import_rasa(
     report = Report()
     known_examples = KnownExamples.of(_other_files(settings.bot_dir / "examples", examples))
     known_faq = KnownFaq.of(_other_files(settings.bot_dir / "faq", faq))
-    before = known_examples.intents
+    before, faq_before = known_examples.intents, len(known_faq.entries)
     project = read_project(path, report)
     material = convert_project(project, known_examples, known_faq, settings.languages, report)
     _remark_new_intents(report, known_examples.intents - before)
+    warn_of_alike(known_faq, faq_before, report, _embedder(settings, len(known_faq.entries)))
     contents = {
         target: content
         for target, content, some in (
@@ -185,7 +186,7 @@ def _faq_files(path: Path, report: Report) -> list[Path]:
 
 def _embedder(settings: Settings, count: int) -> Embed | None:
     """Sentence vectors by the release in force, where there is one and it is worth the time."""
-    if count > MOST_EMBEDDED:
+    if not 1 < count <= MOST_EMBEDDED:
         return None
     store = release_store(settings)
     try:

@@ -48,6 +48,10 @@ MARKDOWN = {
         "- **Q:** One?\n  **A:** Two.\n- Q2. Three?\n- A2. Four.\n",
         [(1, "One?", "Two."), (3, "Three?", "Four.")],
     ),
+    "letters that count": (
+        "Q: Sizes?\nA: We have\n\na. small\nb. large\n",
+        [(1, "Sizes?", "We have\na. small b. large")],
+    ),
     "a letter before a heading": ("### Q: Sizes\n\nA: S to L.\n", [(1, "Sizes", "S to L.")]),
     "code is no heading": ("## How?\n\n```\n# not a heading?\n```\n", [(1, "How?", "# not a heading?")]),
     "a link": (
