@@ -34,7 +34,15 @@ _INLINE = frozenset(
         *("tt", "u", "var", "video", "wbr"),
     )
 )
+_BREAKING = _BLOCKS | _CELLS | {"br"}
 _KNOWN = _UNREAD | _CELLS | _BLOCKS | _INLINE
+# "Dear <title> <name>" is a form to fill in, unless such a tag is closed or has attributes.
+_WORDS_TOO = frozenset(
+    (
+        *("address", "caption", "code", "data", "form", "header", "label", "link", "menu", "object", "option"),
+        *("output", "section", "source", "summary", "template", "time", "title", "track"),
+    )
+)
 
 # Quoted values may hold `>`; their bounds keep a text full of open quotes from being read to its end at every tag.
 _QUOTED = r"""(?:[^<>"']++|"[^"]{0,2000}+"|'[^']{0,2000}+'){0,40}+"""
@@ -42,6 +50,7 @@ _MARKUP = re.compile(
     rf"<!--|<[!?](?:doctype|\[cdata\[|xml)[^<>]*>|<(/?)([a-z][a-z0-9:]{{0,12}})(?=[\s/>])(?:{_QUOTED}>|[^<>]*>)",
     re.IGNORECASE,
 )
+_CLOSING = re.compile(r"</([a-z][a-z0-9:]{0,12})", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1,31}));")
 _BARE = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
 # A non-character stands for `<` that opens no tag, so that no tag comes of it when what stood between is gone.
@@ -55,7 +64,8 @@ _SHOWN_SCHEMES = ("http://", "https://", "mailto:")
 
 def has_markup(text: str) -> bool:
     """Whether a text contains HTML: a comment, an entity, or a tag that HTML knows; `a < b` and `<name>` are none."""
-    return any(_counts(match) for match in _MARKUP.finditer(text)) or any(
+    closed = _closed(text)
+    return any(_counts(match, closed) for match in _MARKUP.finditer(text)) or any(
         match[1] is None or f"{match[1]};" in html5 for match in _ENTITY.finditer(text)
     )
 
@@ -85,32 +95,37 @@ def plain_text(text: str) -> str:
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )
-    read = _COMPLETED.sub(lambda match: "< " if (match[1] or "p").lower() in _KNOWN else "<", _read(safe))
+    read = _COMPLETED.sub(lambda match: "< " if (match[1] or "p").lower() in _KNOWN - _WORDS_TOO else "<", _read(safe))
     lines = (_SPACES.sub(" ", line).strip().removesuffix(" |") for line in read.replace(_LONE, "<").split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join("" if line in ("-", "|") else line for line in lines)).strip()
 
 
-def _counts(match: re.Match[str]) -> bool:
-    name = match[2]
-    if name is None:
+def _closed(text: str) -> frozenset[str]:
+    return frozenset(match[1].lower() for match in _CLOSING.finditer(text))
+
+
+def _counts(match: re.Match[str], closed: frozenset[str]) -> bool:
+    if match[2] is None:
         return True
+    name = match[2].lower()
     # `a<b and c>d` compares; a tag of one letter has attributes with values or none.
     rest = match[0].lstrip("</")[len(name) : -1].strip(" \t\r\n/")
-    return name.lower() in _KNOWN and (len(name) > 1 or not rest or "=" in rest)
+    if name in _WORDS_TOO and name not in closed and "=" not in rest:
+        return False
+    return name in _KNOWN and (len(name) > 1 or not rest or "=" in rest)
 
 
 def _flatten(text: str) -> str:
     """Leaves of all tags only `<a>`, `<br>` and, for the edge of a block, `<hr>`; what is no tag is escaped."""
     parts: list[str] = []
+    place, verbatim, closed = 0, False, _closed(text)
     keeps_lines = not any(
-        match[2] and (match[2].lower() in _BLOCKS | _CELLS or match[2].lower() == "br")
-        for match in _MARKUP.finditer(text)
+        (match[2] or "").lower() in _BREAKING and _counts(match, closed) for match in _MARKUP.finditer(text)
     )
-    place, verbatim = 0, False
     while match := _MARKUP.search(text, place):
         parts.append(_words(text[place : match.start()], keeps_lines=keeps_lines or verbatim))
         place = match.end()
-        if not _counts(match):
+        if not _counts(match, closed):
             # Only its first sign, as a tag may stand inside what looked like one.
             parts.append(_LONE)
             place = match.start() + 1

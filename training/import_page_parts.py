@@ -16,6 +16,7 @@ from training.import_tables import Row, is_header
 _UNREAD = frozenset(("script", "style", "template", "noscript", "nav", "footer", "form", "head", "iframe"))
 _HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _STRUCTURES = _HEADINGS | _UNREAD | {"details", "dl", "table"}
+_LINK = re.compile(r"</?a\b[^<>]*>")
 _BOLD = frozenset(("b", "strong"))
 BOLD_LEVEL = 7
 """The level of a paragraph in bold type, below that of every heading."""
@@ -188,15 +189,23 @@ def _table(element: Any, line_of: _LineOf) -> Table | Passage:
 
 
 def _is_bold(element: Any) -> bool:
-    """Whether a paragraph holds nothing but one piece of bold type."""
-    if element.tag != "p" or len(element) != 1 or (element.text or "").strip():
+    """Whether a paragraph holds nothing but one piece of bold type, in `<span>` or not."""
+    if element.tag != "p":
         return False
-    return element[0].tag in _BOLD and not (element[0].tail or "").strip()
+    while len(element) == 1 and not (element.text or "").strip() and not (element[0].tail or "").strip():
+        element = element[0]
+        if element.tag in _BOLD:
+            return True
+        if element.tag != "span":
+            return False
+    return False
 
 
 def _text(element: Any, *, lines: bool = False) -> str:
-    text = plain_text(_markup(element))
-    return text if lines else re.sub(r"\s+", " ", text)
+    if lines:
+        return plain_text(_markup(element))
+    # Where a heading leads to is not part of what it asks.
+    return re.sub(r"\s+", " ", plain_text(_LINK.sub("", _markup(element))))
 
 
 def _markup(element: Any, *, tail: bool = False) -> str:

@@ -29,11 +29,13 @@ _ASKING = re.compile(
     r"|吗|怎么|怎样|怎麼|嗎|如何|什么|什麼|为何|為何|哪[里个些种儿]|多少|多久|多长|是否|能否|可否|能不能|可不可以|何时",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"^(?:\d{1,3}\s*[.)、．：]\s*)+(?=\D)")
-_Q = r"(?:question|q|问题|问|問)"
-_A = r"(?:answer|a|答案|回答|答)"
+_COUNT = r"(?:\d{1,3}|[一二三四五六七八九十]{1,3})"
+_NUMBER = re.compile(rf"^(?:\d{{1,3}}(?:\.\d{{1,3}}){{1,3}}[.、]?\s+|(?:[(（]?{_COUNT}\s*[.)）、．：]\s*)+)(?=\D)")
+_ANCHOR = re.compile(r"\s*[¶#]+$")
+_Q = r"(?:question|q|ｑ|问题|問題|问|問)"
+_A = r"(?:answer|a|ａ|答案|回答|答)"
 _TYPE = r"(?:</?(?:b|strong|em|i|u|span)\b[^<>]{0,200}>\s*)*"
-_LETTER = rf"(?P<letter>{_Q}|{_A})\s*(?:{_TYPE}[:：]|\d{{1,3}}\s*{_TYPE}[:：.．、])"
+_LETTER = rf"(?P<letter>{_Q}|{_A})\s*(?:{_TYPE}[:：]|{_COUNT}\s*{_TYPE}[:：.．、])"
 _MARKED = re.compile(
     r"(?P<edge>^|\n|<(?:br|p|li|ul|ol|div|blockquote|dd|section)\b[^<>]{0,200}>)"
     rf"[ \t]*(?:</?(?:b|strong|em|i|u|span|p)\b[^<>]{{0,200}}>[ \t]*)*+{_LETTER}",
@@ -157,7 +159,7 @@ class _Reading:
             if self._open:
                 self._open.answer.append(f"<p>{escape(text, quote=False)}</p>")
             return
-        text = _NUMBER.sub("", text)
+        text = _ANCHOR.sub("", _NUMBER.sub("", text))
         asks = bool(marked) or bool(_ASKING.search(text))
         if not asks and self._open and (heading.level > self._open.level or heading.level == BOLD_LEVEL):
             self._open.answer.append(f"<p>{escape(heading.text, quote=False)}</p>")

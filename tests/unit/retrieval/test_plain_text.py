@@ -16,6 +16,7 @@ UNTOUCHED = {
     "comparison without spaces": "if a<b and c>d, ask",
     "ampersands": "AT&T, R&D; Q&A",
     "a placeholder": "Send us <order number> by mail",
+    "placeholders that HTML knows": "Dear <title>, call us at <time> with <order data>",
     "a Chinese placeholder": "请提供<订单号>和<姓名>",
     "an address in brackets": "<https://shop.example>",
     "a heart": "thanks <3",
@@ -57,6 +58,8 @@ CLEANED = {
     "relative link": ('<a href="/returns">x</a>', "x"),
     "tag put together from two": ("<scr<b>ipt>alert(1)</scr</b>ipt>", "< script>alert(1)< /script>"),
     "comparison beside tags": ("5 < 6 <b>and</b> <order no>", "5 < 6 and <order no>"),
+    "a placeholder ends no line": ("<b>a</b>\nb <section>", "a\nb <section>"),
+    "placeholders beside tags": ("<p>Dear <title>, hello</p>", "Dear <title>, hello"),
     "a page": ("<!doctype html><html><head><title>t</title></head><body>b</body></html>", "b"),
 }
 

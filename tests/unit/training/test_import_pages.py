@@ -29,6 +29,8 @@ MARKDOWN = {
     ),
     "underlined headings": ("How?\n====\n\nSo.\n", [(1, "How?", "So.")]),
     "a number before the question": ("## 1. 怎么退货\n七天。\n", [(1, "怎么退货", "七天。")]),
+    "a number of several levels": ("## 1.2 Why so?\n\nSo.\n", [(1, "Why so?", "So.")]),
+    "a number that belongs to the question": ("## 3 days, is it true?\n\nSo.\n", [(1, "3 days, is it true?", "So.")]),
     "a lower heading belongs to the answer": (
         "## How?\n\nSo.\n\n### On islands\n\n- slowly\n",
         [(1, "How?", "So.\nOn islands\n- slowly")],
@@ -48,6 +50,11 @@ MARKDOWN = {
         "- **Q:** One?\n  **A:** Two.\n- Q2. Three?\n- A2. Four.\n",
         [(1, "One?", "Two."), (3, "Three?", "Four.")],
     ),
+    "Chinese numbers": (
+        "# 一、怎么退货\n七天。\n\n# （二）能换吗\n能。\n",
+        [(1, "怎么退货", "七天。"), (4, "能换吗", "能。")],
+    ),
+    "counted letters": ("问题一：能退吗\n答：能。\n", [(1, "能退吗", "能。")]),
     "letters that count": (
         "Q: Sizes?\nA: We have\n\na. small\nb. large\n",
         [(1, "Sizes?", "We have\na. small b. large")],
@@ -111,6 +118,11 @@ PAGES = {
         "<nav><h2>What else?</h2>x</nav><h2>How?</h2>So.<footer>(c)</footer>",
         [(1, "How?", "So.")],
     ),
+    "bold type as Word writes it": (
+        "<p class=MsoNormal><span lang=EN-US><b>1、怎么退货？<o:p></o:p></b></span></p><p>七天。</p>",
+        [(1, "怎么退货？", "七天。")],
+    ),
+    "a heading that is a link": ("<h2><a href='https://shop.example/#a'>How?</a> ¶</h2>So.", [(1, "How?", "So.")]),
     "text without tags around": ("<h2>How?</h2>So <em>it</em> is.", [(1, "How?", "So it is.")]),
 }
 
