@@ -43,7 +43,7 @@ _MARKED = re.compile(
 )
 _TAG_WITH_LINE = re.compile(r"<(details|summary|d[ltd]|t[rdh]|table|h[1-6]|p|li|div)\b", re.IGNORECASE)
 _LINE = "data-import-line"
-_LINE_ATTRIBUTE = re.compile(rf'{_LINE}="(\d+)"[^<>]*>')
+_LINE_ATTRIBUTE = re.compile(rf'{_LINE}="(\d{{1,8}})"[^<>]*>')
 _LINE_END = re.compile(r"\n|<br\b[^<>]*>|</(?:p|li|div|h\d)>")
 _BLANK_LINES = 8
 _TAG = re.compile(r"<[^<>]*>")
@@ -149,7 +149,8 @@ class _Reading:
         if not self._from_markdown:
             return int(element.sourceline or 1)
         # Elements without a line of their own stand where the one before them stood.
-        self._line = int(element.get(_LINE) or self._line)
+        own = re.fullmatch(r"\d{1,8}", element.get(_LINE) or "")
+        self._line = int(own[0]) if own else self._line
         return self._line
 
     def _heading(self, heading: Heading) -> Iterator[Record]:

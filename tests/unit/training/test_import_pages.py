@@ -140,6 +140,12 @@ def test_several_terms_for_one_description_are_variants(tmp_path: Path) -> None:
     assert record.fields == {"question": "Card?", "answer": "Yes.", "variants": ["Can I pay by card?"]}
 
 
+def test_a_line_that_a_document_claims_for_itself_breaks_nothing(tmp_path: Path) -> None:
+    content = '<section data-import-line="x">\n<aside data-import-line="' + "9" * 5000 + '">\n\n# How?\n\nSo.\n'
+    found, _ = read(tmp_path / "a.md", content)
+    assert found == [(4, "How?", "So.")]
+
+
 @pytest.mark.parametrize("name", ["a.md", "a.html"])
 def test_what_stands_under_no_question_is_named(tmp_path: Path, name: str) -> None:
     content = "Welcome.\n\n# How?\n\nSo.\n" if name == "a.md" else "<p>Welcome.</p><h1>How?</h1><p>So.</p>"

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nlu.example_schema import Example, Span
 from nlu.examples import read_examples
@@ -18,6 +20,7 @@ from training.import_faq import convert_faq
 from training.import_files import check_targets, example_lines, faq_lines, write_together
 from training.import_known import KnownFaq, faq_id
 from training.import_report import Note, Report
+from training.import_sources import FAQ_ENDINGS
 
 LANGUAGES = ("zh", "en")
 
@@ -367,3 +370,29 @@ def test_existing_targets_need_replace(tmp_path: Path, replace: bool) -> None:
 def test_a_folder_is_never_a_target(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is a folder"):
         check_targets([tmp_path], replace=True)
+
+
+MARKED_BYTES = st.lists(
+    st.sampled_from(
+        [
+            *(b"<!--", b"-->", b"<?x ?>", b"<!doctype x [", b"]>", b"<", b">", b"\xff", b"\0", b"\r", b"PK\x03\x04"),
+            *(b"question,answer\n", b"- question: x\n", b"  answer: y\n", b'{"question": "x", "answer": "', b'"}\n'),
+            *("问：".encode(), b"&#xd800;", b"&#0;", b"<p>", b"<h1>why?</h1>", b"<svg>", b"<table>", b"<frameset>"),
+            *(b"# a?\n", b"x", b"\n", b'"', b","),
+        ]
+    ),
+    max_size=10,
+).map(b"".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@given(content=st.binary(max_size=60) | MARKED_BYTES, ending=st.sampled_from(FAQ_ENDINGS))
+def test_any_bytes_give_entries_or_a_reason(tmp_path: Path, content: bytes, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(content)
+    report = Report()
+    entries = convert_faq([path], KnownFaq(), LANGUAGES, report)
+    assert entries or report.broken
+    assert all(entry.question and entry.answer for entry in entries)
+    write_together({tmp_path / "out.jsonl": faq_lines(entries)})
+    assert not entries or read_faq(tmp_path / "out.jsonl") == entries
