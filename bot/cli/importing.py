@@ -8,21 +8,15 @@ from typing import Annotated
 
 import typer
 
-from bot.bootstrap import release_store
 from bot.cli.learn import AsJson
 from bot.cli.output import data_files, fail, print_json, print_line, say
 from bot.errors import InputError, ReleaseError
 from bot.settings import Settings, read_settings
-from nlu.runtime import load_understander
 from retrieval.types import Embed
 from training.import_examples import KnownExamples, convert_examples
-from training.import_faq import convert_faq
 from training.import_files import check_targets, example_lines, faq_lines, write_together
 from training.import_known import KnownFaq
-from training.import_rasa import convert_project, templates_snippet
 from training.import_report import Report
-from training.import_sources import FAQ_ENDINGS
-from training.import_warnings import MOST_EMBEDDED, warn_of_alike
 from training.rasa_files import read_project
 
 Source = Annotated[Path, typer.Argument(metavar="PATH", help="The file, or a folder of such files.")]
@@ -47,6 +41,9 @@ def import_faq(
     path: Source, out: Out = None, replace: Replace = False, skip_bad: SkipBad = False, as_json: AsJson = False
 ) -> None:
     """Questions with answers from JSON lines, CSV, YAML, XLSX, Markdown or HTML into the bot's FAQ."""
+    from training.import_faq import convert_faq
+    from training.import_warnings import warn_of_alike
+
     settings = read_settings()
     target = _target(out) or _bot_folder(settings) / "faq" / f"imported-{_stem(path)}.jsonl"
     check_targets([target], replace=replace)
@@ -55,7 +52,7 @@ def import_faq(
     known_before = len(known.entries)
     files = _faq_files(path, report)
     entries = convert_faq(files, known, settings.languages, report)
-    warn_of_alike(known, known_before, report, _embedder(settings, len(known.entries)))
+    warn_of_alike(known, known_before, report, _embedder(settings, len(known.entries)) if entries else None)
     _finish(path, report, len(entries), {target: faq_lines(entries)}, skip_bad=skip_bad, as_json=as_json)
 
 
@@ -107,6 +104,9 @@ def import_rasa(
     as_json: AsJson = False,
 ) -> None:
     """A Rasa 3 project: intents into examples, retrieval intents into FAQ, responses into templates to review."""
+    from training.import_rasa import convert_project, templates_snippet
+    from training.import_warnings import warn_of_alike
+
     settings = read_settings()
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder. Check the path.")
@@ -173,6 +173,8 @@ def _print(report: Report, taken: int, written: list[Path], *, as_json: bool) ->
 
 def _faq_files(path: Path, report: Report) -> list[Path]:
     """The files to import; what else a folder holds is named in the report."""
+    from training.import_sources import FAQ_ENDINGS
+
     files = data_files([path], FAQ_ENDINGS)
     if path.is_dir():
         # Excel keeps a file of this name beside every workbook that is open.
@@ -186,6 +188,10 @@ def _faq_files(path: Path, report: Report) -> list[Path]:
 
 def _embedder(settings: Settings, count: int) -> Embed | None:
     """Sentence vectors by the release in force, where there is one and it is worth the time."""
+    from bot.bootstrap import release_store
+    from nlu.runtime import load_understander
+    from training.import_warnings import MOST_EMBEDDED
+
     if not 1 < count <= MOST_EMBEDDED:
         return None
     store = release_store(settings)

@@ -141,9 +141,9 @@ def test_many_entries_take_no_time_that_grows_with_their_square(kind: str) -> No
     source = random.Random(7)
     words = ["".join(source.choices("abcdefghij", k=6)) for _ in range(1000)]
     questions = {
-        "all alike": ["How do I return a product?"] * 6000,
-        "same words": [f"How do I return product number {number}?" for number in range(6000)],
-        "random": [" ".join(source.choices(words, k=6)) for _ in range(6000)],
+        "all alike": ["How do I return a product?"] * 4000,
+        "same words": [f"How do I return product number {number}?" for number in range(4000)],
+        "random": [" ".join(source.choices(words, k=6)) for _ in range(4000)],
     }[kind]
     started = time.process_time()
     pairs = alike_pairs(entries(*((question, "Yes.") for question in questions)))
