@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from bot import forms
@@ -83,6 +84,8 @@ def choose(scene: Scene, option: str) -> Decision:
         return hand_over(scene, "the customer asked for a person")
     if verb == "faq" and value:
         return quote_faq(scene, value, f"the customer chose FAQ entry {value}")
+    if verb == "more" and value:
+        return replace(quote_faq(scene, value, f"the customer asked for all of FAQ entry {value}"), whole=True)
     if verb == "intent" and value in scene.rules.intents:
         return act_on(scene, value, f"the customer chose {value}")
     return missed(scene, "the tapped button stands for nothing that the bot still knows")

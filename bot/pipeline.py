@@ -16,6 +16,7 @@ from bot.domain.ports import Clock, ConversationLog, LiveState
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules
 from bot.errors import StateUnavailableError
+from bot.excerpts import Excerpts
 from bot.moves import related_entries
 from bot.policy import decide, decide_each, may_hold_several
 from bot.questions import split_questions
@@ -77,6 +78,7 @@ class Pipeline:
         self._book = book
         self._clock = clock
         self._ttl = timedelta(seconds=state_ttl)
+        self._excerpts = Excerpts()
 
     def handle(self, message: IncomingMessage) -> dict[str, Any]:
         """Answers one stored message and stores its turn.
@@ -102,7 +104,7 @@ class Pipeline:
         )
         if spoken.kind is ContentKind.TEXT and may_hold_several(decision):
             decision = self._answer_each(engine, decision, split_questions(spoken.text), before, lang)
-        decision = self._with_related(engine, decision)
+        decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         after = next_state(before, understanding, decision, self._rules)
         document = answer_document(filled, decision, understanding, hits)
@@ -130,6 +132,13 @@ class Pipeline:
         asked = self._log.co_asked(decision.faq, limit)
         alike = [entry.id for entry in engine.search.related(decision.faq, limit)]
         return replace(decision, related=related_entries(decision, [*asked, *alike], engine.entries, limit))
+
+    def _with_excerpts(self, engine: Engine, decision: Decision, reading: Understanding) -> Decision:
+        """Adds what of a long FAQ answer responds to the message."""
+        entry = engine.entries.get(decision.faq) if not decision.whole else None
+        excerpt = self._excerpts.of(entry, reading, engine.understander) if entry else ""
+        also = tuple(self._with_excerpts(engine, each, reading) for each in decision.also)
+        return replace(decision, excerpt=excerpt, also=also)
 
     def give_up(self, message: IncomingMessage) -> None:
         """Hands over a message that cannot be answered because of a fault inside Frontdesk.

@@ -11,6 +11,7 @@ from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import Button, Reply
 from bot.domain.rules import BotRules, SlotType
+from bot.moves import VALUE_BYTES
 from bot.templates import TemplateBook, shorten
 from nlu.types import Understanding
 from retrieval.types import FaqEntry
@@ -19,6 +20,11 @@ MOODS_KEPT = 6
 """How many turns' emotions are remembered."""
 
 _Text = TypeVar("_Text")
+
+MORE = {"en": "Read all", "zh": "查看全文"}
+"""What the button says that shows the whole of a long answer, by language."""
+
+_GAP = "…"
 
 LABEL_LIMIT = 60
 """Characters that a button shows."""
@@ -136,7 +142,11 @@ class _Composer:
         if entry is None:
             return self._render("fallback", {})
         related = (self._option(f"faq:{other}") for other in self.decision.related)
-        return Reply(entry.answer, entry.lang, tuple(button for button in related if button))
+        buttons = tuple(button for button in related if button)
+        value = f"more:{entry.id}"
+        if not self.decision.excerpt or len(value.encode()) > VALUE_BYTES:
+            return Reply(entry.answer, entry.lang, buttons)
+        return Reply(self.decision.excerpt, entry.lang, (Button(MORE.get(entry.lang, _GAP), value), *buttons))
 
     def _spoken(self) -> Reply:
         decision = self.decision

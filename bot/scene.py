@@ -16,8 +16,8 @@ from retrieval.types import Hit, HitThresholds
 SPOKEN = (ContentKind.TEXT, ContentKind.EDITED, ContentKind.BUTTON)
 """Kinds of content that are words; others are words only by their caption."""
 
-_TAP = re.compile(r"(intent|faq|say|human|yes|no):(.*)", re.DOTALL)
-_TYPED_TAP = re.compile(r"(intent|faq):(\S+)|(human|yes|no):")
+_TAP = re.compile(r"(intent|faq|more|say|human|yes|no):(.*)", re.DOTALL)
+_TYPED_TAP = re.compile(r"(intent|faq|more):(\S+)|(human|yes|no):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Tap:
     """A tapped button.
 
     Attributes:
-        verb: `intent`, `faq`, `human`, `yes` or `no`.
+        verb: `intent`, `faq`, `more`, `human`, `yes` or `no`.
         value: what follows the colon.
     """
 

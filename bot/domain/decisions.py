@@ -40,6 +40,8 @@ class Decision:
         form_state: the form as it stands after this message, None where none is being filled.
         escalate: why a human has to act, empty where none has to.
         also: how the message's other questions are answered, in their order.
+        whole: True where the customer asked for all of a long FAQ answer.
+        excerpt: what of a long FAQ answer is said first; empty where it is said whole.
         related: FAQ entries whose questions are offered under an FAQ answer.
     """
 
@@ -58,4 +60,6 @@ class Decision:
     form_state: FormState | None = None
     escalate: str = ""
     also: tuple[Decision, ...] = ()
+    whole: bool = False
+    excerpt: str = ""
     related: tuple[str, ...] = ()

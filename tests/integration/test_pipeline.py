@@ -26,6 +26,7 @@ from retrieval.types import FaqEntry, Hit, HitThresholds
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 ENTRY = FaqEntry("wool.en", "How do I wash wool?", "By hand.", "en")
 SILK = FaqEntry("silk.en", "How do I wash silk?", "Do not.", "en")
+LONG = FaqEntry("long.en", "Tell me all", " ".join(f"Sentence {n} about ships." for n in range(40)), "en")
 IRON = FaqEntry("iron.en", "How hot may the iron be?", "Warm.", "en")
 
 
@@ -88,7 +89,7 @@ class House:
         self.clock = Clock()
         self.log: SqlLog = open_log(f"sqlite:///{folder / 'log.sqlite3'}", self.clock)
         self.state = AwayState()
-        engine = Engine(Reader(), Search(), {entry.id: entry for entry in (ENTRY, SILK, IRON)})
+        engine = Engine(Reader(), Search(), {entry.id: entry for entry in (ENTRY, SILK, IRON, LONG)})
         self.pipeline = Pipeline(
             lambda: engine, self.log, self.state, files.rules, files.templates, self.clock, state_ttl=3600
         )
@@ -247,3 +248,14 @@ def test_an_faq_answer_offers_what_others_asked_and_what_is_alike(house: House) 
         house.intake.answer(house.says("faq:iron.en", 2, conversation))
     again = house.intake.answer(house.says("faq:wool.en", 2))
     assert again["decision"]["related"] == ["iron.en", "silk.en"]
+
+
+def test_of_a_long_answer_some_is_said_first_and_all_on_demand(house: House) -> None:
+    first = house.intake.answer(house.says("faq:long.en", 1))
+    (reply,) = first["replies"]
+    assert reply["text"].startswith("Sentence 0 about ships.")
+    assert len(reply["text"]) < 300
+    assert reply["buttons"][0] == {"label": "Read all", "value": "more:long.en"}
+    whole = house.intake.answer(house.says("more:long.en", 2))
+    assert whole["replies"][0]["text"] == LONG.answer
+    assert [button["value"] for button in whole["replies"][0]["buttons"]] == ["faq:silk.en", "faq:wool.en"]
