@@ -74,7 +74,7 @@ def create_app(
         The application.
     """
     app = FastAPI(title="Frontdesk", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.include_router(_messages(_Authorisation(api_key), intake, log, clock, apology, explain))
+    app.include_router(_messages(Authorisation(api_key), intake, log, clock, apology, explain))
     app.include_router(_operations(ready))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(UnavailableError, _unavailable)
@@ -83,20 +83,25 @@ def create_app(
     return app
 
 
-class _Authorisation:
-    """Lets only callers with the key in."""
+class Authorisation:
+    """Lets only callers with the key in; a FastAPI dependency.
+
+    Args:
+        api_key: what callers show.
+    """
 
     def __init__(self, api_key: str) -> None:
         self._key = api_key.encode()
 
     def __call__(self, authorization: Annotated[str, Header()] = "") -> None:
+        """Refuses a caller without the key."""
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._key):
             raise HTTPException(401, "Send the header `Authorization: Bearer <FRONTDESK_API_KEY>`.")
 
 
 def _messages(
-    authorised: _Authorisation,
+    authorised: Authorisation,
     intake: Intake,
     log: ConversationLog,
     clock: Clock,

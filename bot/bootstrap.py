@@ -8,20 +8,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from fastapi import FastAPI, Header, Request, Response
 
+from bot import faq_api
 from bot.adapters.embedded_redis import EmbeddedRedis, open_embedded
 from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import SqlLog, open_log
-from bot.api import create_app
+from bot.api import Authorisation, create_app
 from bot.bot_files import BotFiles, load_bot_files
 from bot.channels import web_chat
 from bot.channels.telegram import TelegramChannel
 from bot.console import pages
 from bot.domain.messages import IncomingMessage, Reply
 from bot.errors import FrontdeskError, UnavailableError
+from bot.faq_editing import FaqEditor, effect
 from bot.handover import Desk
 from bot.intake import MessageIntake
 from bot.live_engine import LiveEngine
@@ -175,7 +178,7 @@ def open_services(settings: Settings) -> Services:
         log.close()
         raise
     store = release_store(settings)
-    engine = LiveEngine(store, settings.threads)
+    engine = LiveEngine(store, settings.threads, log=log, clock=clock)
     pipeline = Pipeline(engine, log, state, files.rules, files.templates, clock, settings.state_ttl)
     api_key, is_new = _key(settings, "api_key")
     secret_key, _ = _key(settings, "secret_key")
@@ -254,6 +257,20 @@ def build_app(services: Services) -> FastAPI:
         )
     )
     web_chat.mount_static(app)
+    app.include_router(
+        faq_api.build_router(
+            Authorisation(services.api_key),
+            FaqEditor(
+                services.log,
+                services.clock,
+                services.files.rules.languages,
+                services.engine.faq_entries,
+                services.engine.refresh_entries,
+            ),
+            services.clock,
+            partial(effect, log=services.log, engine=services.engine),
+        )
+    )
     knowledge = RunningKnowledge(services.files, services.engine)
     app.include_router(
         pages.build_router(

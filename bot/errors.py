@@ -2,7 +2,8 @@
 
 FrontdeskError                     every error raised on purpose
 ├── InputError                     a file, option or message that a person gave is wrong   (exit code 2)
-│   └── HeldError                  another agent holds the conversation
+│   ├── HeldError                  another agent holds the conversation
+│   └── EditedError                an FAQ entry has another version than the editor saw
 ├── ReleaseError                   a release is missing, damaged or refused                (exit code 2)
 ├── SettingsError                  a setting is missing or wrong                           (exit code 2)
 └── UnavailableError               a service Frontdesk leans on is away; it may come back
@@ -30,6 +31,10 @@ class HeldError(InputError):
     def __init__(self, message: str, *, holder: str) -> None:
         super().__init__(message)
         self.holder = holder
+
+
+class EditedError(InputError):
+    """An FAQ entry has another version than the editor saw; says which, so that nothing is overwritten unseen."""
 
 
 class SettingsError(FrontdeskError):

@@ -5,22 +5,30 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import structlog
 
+from bot.domain.ports import Clock, ConversationLog
+from bot.domain.records import FaqVersion
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
+from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
 from bot.pipeline import Engine
 from nlu.explain import explain
 from nlu.neighbours import Neighbours
 from nlu.releases import ReleaseStore
 from nlu.runtime import ReleaseUnderstander, load_understander
+from nlu.types import Understander
 from retrieval.index import FaqIndex
+from retrieval.types import FaqEntry, FaqSearch
 
 log_line = structlog.get_logger(__name__)
 
 _WATCH_SECONDS = 1.0
+_EDIT_SECONDS = 0.25
 
 
 def load_engine(folder: Path, threads: int = 0) -> Engine:
@@ -56,14 +64,28 @@ class LiveEngine:
     Args:
         store: the release store.
         threads: messages read at a time; 0 for one a core.
+        log: has the edited FAQ entries; None to answer from the release's alone.
+        clock: tells when scheduled entries begin and cease to answer.
     """
 
-    def __init__(self, store: ReleaseStore, threads: int = 0) -> None:
+    def __init__(
+        self,
+        store: ReleaseStore,
+        threads: int = 0,
+        *,
+        log: ConversationLog | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._store = store
         self._threads = threads
         self._engine: Engine | None = None
+        self._loaded: Engine | None = None
+        self._vectors: RememberedVectors | None = None
+        self._edits = _Edits(log, clock) if log is not None and clock is not None else None
         self._seen: str | None = None
+        self._changing = threading.Lock()
         self._stop = threading.Event()
+        self._looked = monotonic()
         self._watch = threading.Thread(target=self._follow, name="release-watch", daemon=True)
 
     def __call__(self) -> Engine:
@@ -86,6 +108,14 @@ class LiveEngine:
         engine = self()
         return explain_text(engine, self._store.path(engine.understander.release), text)
 
+    def faq_entries(self) -> tuple[FaqEntry, ...]:
+        """The FAQ entries of the release, as it was trained."""
+        return tuple(self._loaded.entries.values()) if self._loaded is not None else ()
+
+    def understander(self) -> Understander:
+        """What reads texts; see `__call__` for the error where there is none."""
+        return self().understander
+
     @property
     def ready(self) -> bool:
         """Whether there is an engine."""
@@ -104,13 +134,60 @@ class LiveEngine:
 
     def refresh(self) -> None:
         """Swaps to the current release if it is another; a bad one is refused and the one in force stays."""
+        with self._changing:
+            self._follow_release()
+            self._follow_edits()
+
+    def refresh_entries(self) -> None:
+        """Answers with FAQ entries as they were edited last; where SQL is away, those from before go on answering."""
+        with self._changing:
+            self._follow_edits()
+
+    def preview(self, draft: FaqEntry) -> tuple[FaqSearch, FaqSearch]:
+        """What would be searched if an entry were another.
+
+        Args:
+            draft: the entry as it would be.
+
+        Returns:
+            The search in force, and the search with the draft.
+
+        Raises:
+            UnavailableError: no release can be loaded.
+        """
+        engine = self()
+        entries = [draft if entry.id == draft.id else entry for entry in engine.entries.values()]
+        if draft.id not in engine.entries:
+            entries.append(draft)
+        with self._changing:
+            embed = self._vectors or RememberedVectors(engine)
+            return engine.search, with_entries(engine, entries, embed).search
+
+    def _follow_edits(self, *, anew: bool = False) -> None:
+        loaded, vectors = self._loaded, self._vectors
+        if self._edits is None or loaded is None or vectors is None:
+            return
+        if not self._edits.changed() and not anew:
+            return
+        entries = answering(loaded.entries.values(), self._edits.latest, self._edits.seen_at)
+        try:
+            self._engine = with_entries(loaded, entries, vectors)
+        except FaqError as error:
+            log_line.warning("faq_edits_not_in_force", reason=str(error))
+
+    def _follow_release(self) -> None:
         wanted = self._store.current()
         if wanted == self._seen and self._engine is not None:
             return
         try:
             name, warning = self._store.open_current()
-            if self._engine is None or name != self._engine.understander.release:
-                self._engine = load_engine(self._store.path(name), self._threads)
+            if self._loaded is None or name != self._loaded.understander.release:
+                self._loaded = load_engine(self._store.path(name), self._threads)
+                self._vectors = RememberedVectors(self._loaded)
+                before = self._engine
+                self._follow_edits(anew=True)
+                if self._engine is before:
+                    self._engine = self._loaded
                 log_line.info("release_in_force", release=name)
             if warning and wanted != self._seen:
                 log_line.warning("release_refused", release=wanted, reason=warning)
@@ -120,8 +197,43 @@ class LiveEngine:
         self._seen = wanted
 
     def _follow(self) -> None:
-        while not self._stop.wait(_WATCH_SECONDS):
-            self.refresh()
+        while not self._stop.wait(_EDIT_SECONDS):
+            if monotonic() - self._looked >= _WATCH_SECONDS:
+                self._looked = monotonic()
+                self.refresh()
+            else:
+                self.refresh_entries()
+
+
+class _Edits:
+    """The edited entries as they were last seen."""
+
+    def __init__(self, log: ConversationLog, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._revision = -1
+        self._due: datetime | None = None
+        self._away = False
+        self.latest: list[FaqVersion] = []
+        self.seen_at = clock.now()
+
+    def changed(self) -> bool:
+        """Looks whether an entry was edited, or begins or ceases to answer by its schedule; while SQL is away, no."""
+        now = self._clock.now()
+        try:
+            revision = self._log.faq_revision()
+            if revision != self._revision:
+                self.latest = self._log.faq_latest()
+        except UnavailableError as error:
+            if not self._away:
+                log_line.warning("faq_edits_out_of_reach", reason=str(error))
+            self._away, revision = True, self._revision
+        else:
+            self._away = False
+        if revision == self._revision and (self._due is None or now < self._due):
+            return False
+        self._revision, self.seen_at, self._due = revision, now, next_change(self.latest, now)
+        return True
 
 
 def explain_text(engine: Engine, folder: Path, text: str, *, gradients: bool = False) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from retrieval import storage
 from retrieval.calibration import HitCalibration, calibrate
 from retrieval.ranking import Queries, Ranking
 from retrieval.types import Embed, FaqEntry, FaqError, Hit, HitThresholds, Vector
-from retrieval.vectors import Rows, Weights, check_unit_length, embed_entries
+from retrieval.vectors import Rows, Weights, check_unit_length, embed_entries, passages_of
 
 _CANDIDATE_ROWS = 128
 _ROWS_A_HIT = 32
@@ -109,6 +109,12 @@ class FaqIndex:
     def thresholds(self) -> HitThresholds:
         """The thresholds that came with the index."""
         return self._calibration.thresholds
+
+    def known_vectors(self) -> dict[str, Vector]:
+        """The vector of every wording and passage, by its text."""
+        texts = [*self._vectors.wordings, *passages_of(self.entries)]
+        vectors = np.concatenate([self._vectors.wording_vectors, self._vectors.passage_vectors])
+        return dict(zip(texts, vectors, strict=True))
 
     @property
     def width(self) -> int:

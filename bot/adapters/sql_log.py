@@ -8,6 +8,7 @@ from bot.adapters.sql_agents import SqlAgents
 from bot.adapters.sql_conversations import SqlConversations
 from bot.adapters.sql_engine import create_log_engine, outage, parse_url
 from bot.adapters.sql_escalations import SqlEscalations
+from bot.adapters.sql_knowledge import SqlKnowledge
 from bot.adapters.sql_outbox import SqlOutbox
 from bot.adapters.sql_privacy import SqlPrivacy
 from bot.adapters.sql_reading import SqlReading
@@ -18,7 +19,7 @@ from bot.domain.ports import Clock
 from bot.errors import LogUnavailableError
 
 
-class SqlLog(SqlTurns, SqlConversations, SqlReading, SqlOutbox, SqlEscalations, SqlAgents, SqlPrivacy):
+class SqlLog(SqlTurns, SqlConversations, SqlReading, SqlOutbox, SqlEscalations, SqlAgents, SqlKnowledge, SqlPrivacy):
     """Implements the port `ConversationLog`; safe to use from many threads and processes at once.
 
     Every method is one transaction and raises `LogUnavailableError` where the database does not do its work; it can

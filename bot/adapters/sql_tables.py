@@ -254,4 +254,37 @@ class ScheduledRunRow(SQLModel, table=True):
     claimed_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class FaqVersionRow(SQLModel, table=True):
+    """An FAQ entry as somebody left it; rows are only added."""
+
+    __tablename__ = "faq_version"
+    __table_args__ = (
+        UniqueConstraint("entry", "version", name="uq_faq_version_entry_version"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    entry: str = Field(sa_type=StorableText)
+    version: int
+    question: str = Field(sa_type=StorableText)
+    answer: str = Field(sa_type=StorableText)
+    lang: str = Field(sa_type=StorableText)
+    variants: list[str] = Field(sa_type=JSON)
+    tags: list[str] = Field(sa_type=JSON)
+    enabled: bool
+    valid_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    author: str = Field(sa_type=StorableText)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class FaqRevisionRow(SQLModel, table=True):
+    """One row, once there was a change: how many there were. Writers hold it, so changes appear in its order."""
+
+    __tablename__ = "faq_revision"
+
+    id: int = Field(primary_key=True)
+    value: int
+
+
 METADATA = SQLModel.metadata

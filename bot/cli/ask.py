@@ -14,11 +14,14 @@ from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import open_log
 from bot.bootstrap import SystemClock, open_services
 from bot.bot_files import load_bot_files
+from bot.cli.knowledge import edited_entries
 from bot.cli.learn import AsJson, release_folder
-from bot.cli.output import print_json, print_line
+from bot.cli.output import print_json, print_line, say
 from bot.domain.messages import IncomingMessage
+from bot.errors import UnavailableError
 from bot.live_engine import explain_text, load_engine
-from bot.pipeline import Pipeline
+from bot.live_knowledge import RememberedVectors, with_entries
+from bot.pipeline import Engine, Pipeline
 from bot.settings import Settings, read_settings
 
 Release = Annotated[str, typer.Option("--release", help="A release's folder or name.")]
@@ -71,7 +74,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search the FAQ of a release."""
-    engine = load_engine(release_folder(read_settings(), release))
+    engine = _engine(read_settings(), release)
     reading = engine.understander.understand([text])[0]
     hits = engine.search.search(reading.vector, top=top, lang=reading.lang or None, text=reading.text)
     if as_json:
@@ -105,7 +108,7 @@ def _print_explanation(document: dict[str, Any]) -> None:
 def _ask_once(settings: Settings, text: str, release: str) -> dict[str, Any]:
     """Answers in a conversation of its own that is forgotten afterwards; needs neither Redis nor SQL."""
     files = load_bot_files(settings.bot_dir)
-    engine = load_engine(release_folder(settings, release))
+    engine = _engine(settings, release)
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as folder:
         log = open_log(f"sqlite:///{Path(folder) / 'ask.sqlite3'}", clock)
@@ -117,6 +120,19 @@ def _ask_once(settings: Settings, text: str, release: str) -> dict[str, Any]:
         finally:
             state.close()
             log.close()
+
+
+def _engine(settings: Settings, release: str) -> Engine:
+    """A release; the current one answers from the edited knowledge base, as servers do."""
+    engine = load_engine(release_folder(settings, release))
+    if release != "current":
+        return engine
+    try:
+        entries = edited_entries(settings, list(engine.entries.values()))
+    except UnavailableError as error:
+        say(f"Answering from the release alone, without later edits: {error}")
+        return engine
+    return with_entries(engine, entries, RememberedVectors(engine))
 
 
 def _ask_logged(settings: Settings, text: str, conversation: str) -> dict[str, Any]:

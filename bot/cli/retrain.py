@@ -14,6 +14,7 @@ import typer
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
+from bot.cli.knowledge import edited_entries
 from bot.cli.learn import AsJson
 from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
@@ -80,7 +81,7 @@ def read_inputs(settings: Settings) -> RetrainInputs:
     return RetrainInputs(
         turns=read_turns(settings),
         base=read_examples(*data_files([bot / "examples"])),
-        faq=read_faq(*data_files([bot / "faq"])) if (bot / "faq").is_dir() else (),
+        faq=edited_entries(settings, read_faq(*data_files([bot / "faq"])) if (bot / "faq").is_dir() else []),
         test=read_examples(test, keep_duplicates=True) if test.is_file() else (),
         queries=read_queries(queries) if queries.is_file() else (),
         protected=load_bot_files(bot).rules.protected,

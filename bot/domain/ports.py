@@ -18,11 +18,14 @@ from bot.domain.records import (
     ConversationSummary,
     Correction,
     Escalation,
+    FaqDraft,
+    FaqVersion,
     LoggedUtterance,
     Outgoing,
     TurnRecord,
     TurnView,
 )
+from retrieval.types import FaqEntry
 
 
 class Clock(Protocol):
@@ -237,6 +240,37 @@ class ConversationLog(Protocol):
 
     def audit_trail(self, limit: int = 200) -> list[AuditEntry]:
         """Who did what, the latest first."""
+
+    # -- knowledge base
+    def faq_revision(self) -> int:
+        """Grows with every change of the knowledge base; whoever has seen a revision has seen all before it."""
+
+    def faq_latest(self) -> list[FaqVersion]:
+        """The latest version of every entry that was ever edited."""
+
+    def faq_versions(self, entry: str) -> list[FaqVersion]:
+        """All versions of an entry, the oldest first; none where it was never edited."""
+
+    def put_faq(
+        self, draft: FaqDraft, author: str, *, before: FaqEntry | None = None, expected: int | None = None
+    ) -> FaqVersion:
+        """Stores a new version of an entry.
+
+        Args:
+            draft: what the entry is to be.
+            author: who wants it.
+            before: the entry as the release has it; stored as the first version where there is none yet.
+            expected: the latest version that the author saw, 0 for none; None to overwrite whatever there is.
+
+        Returns:
+            The new version.
+
+        Raises:
+            EditedError: there is a later version than the expected one.
+        """
+
+    def latest_texts(self, limit: int) -> list[tuple[str, str]]:
+        """The latest different texts that customers wrote, with their languages, the latest first."""
 
     # -- a person's data
     def export_customer(self, conversation: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, IncomingMessage, Reply
+from retrieval.types import FaqEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,51 @@ class LoggedUtterance:
     corrections: dict[str, str]
     feedback: int
     kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class FaqVersion:
+    """An FAQ entry as somebody left it.
+
+    Attributes:
+        entry: the entry.
+        version: counts the versions of this entry from 1.
+        enabled: False where it answers nobody.
+        valid_from: it answers from then on; None for always.
+        valid_until: it answers before then; None for ever.
+        author: who left it so: `api`, `file` or `release`.
+        at: when.
+    """
+
+    entry: FaqEntry
+    version: int
+    enabled: bool
+    valid_from: datetime | None
+    valid_until: datetime | None
+    author: str
+    at: datetime
+
+    def answers_at(self, now: datetime) -> bool:
+        """Whether it answers customers at a moment."""
+        begun = self.valid_from is None or self.valid_from <= now
+        return self.enabled and begun and (self.valid_until is None or now < self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class FaqDraft:
+    """What somebody wants an FAQ entry to be.
+
+    Attributes:
+        entry: the entry.
+        enabled: False to have it answer nobody.
+        valid_from: when it begins to answer; None for at once.
+        valid_until: when it ceases to; None for never.
+    """
+
+    entry: FaqEntry
+    enabled: bool = True
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import yaml
 from bot.api import MessageIn, create_app
 from bot.cli.app import app
 from bot.domain.decisions import Decision, DecisionKind
+from bot.faq_api import EntryIn, build_router
 from bot.pipeline import answer_document
 from bot.replies import Filled
 from bot.settings import Settings
@@ -176,17 +177,21 @@ def test_data_examples_fit_each_other(readme: Path) -> None:
 
 
 @EACH_README
-def test_the_http_example_is_taken(readme: Path) -> None:
+def test_the_http_examples_are_taken(readme: Path) -> None:
     nobody: Any = None
     api = create_app(
         api_key="k", intake=nobody, log=nobody, clock=nobody, ready=list, apology=nobody, version="0"
     )  # fmt: skip
     curls = [call for script in blocks(readme, "sh") for call in calls(script) if call[0] == "curl"]
-    assert len(curls) == 1
-    assert any(word.endswith(":8080/v1/messages") for word in curls[0])
+    asked, edited = curls
+    assert any(word.endswith(":8080/v1/messages") for word in asked)
     assert "/v1/messages" in api.openapi()["paths"]
-    assert MessageIn.model_validate_json(curls[0][curls[0].index("-d") + 1]).conversation == "demo"
-    assert "cat var/keys/api_key" in curls[0][curls[0].index("-H") + 1]
+    assert MessageIn.model_validate_json(asked[asked.index("-d") + 1]).conversation == "demo"
+    assert any(":8080/v1/faq/saturday." in word for word in edited)
+    assert "/v1/faq/{entry}" in [route.path for route in build_router(lambda: None, nobody, nobody, nobody).routes]
+    assert EntryIn.model_validate_json(edited[edited.index("-d") + 1]).answer
+    for curl in curls:
+        assert "cat var/keys/api_key" in curl[curl.index("-H") + 1]
     answer = answer_document(Filled((), None, None), Decision(DecisionKind.TEMPLATE, ""), None, [])
     assert {*answer, "turn"} <= set(_INLINE.findall(prose(readme)))
 

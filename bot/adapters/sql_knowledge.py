@@ -1,0 +1,106 @@
+"""The live knowledge base: every version of every FAQ entry that somebody edited."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Session, col, func, select, update
+
+from bot.adapters.sql_engine import SqlAccess, insert_once
+from bot.adapters.sql_tables import FaqRevisionRow, FaqVersionRow, MessageRow
+from bot.domain.messages import ContentKind
+from bot.domain.records import FaqDraft, FaqVersion
+from bot.errors import EditedError
+from retrieval.types import FaqEntry
+
+_ONLY = 1
+_MOST_READ = 20
+
+
+class SqlKnowledge(SqlAccess):
+    """FAQ entries as they were edited while the bot runs."""
+
+    def faq_revision(self) -> int:
+        """Grows with every change of the knowledge base; whoever has seen a revision has seen all before it."""
+        with self._read() as session:
+            return session.exec(select(FaqRevisionRow.value).where(col(FaqRevisionRow.id) == _ONLY)).first() or 0
+
+    def faq_latest(self) -> list[FaqVersion]:
+        """The latest version of every entry that was ever edited, by id."""
+        newest = select(func.max(col(FaqVersionRow.id))).group_by(col(FaqVersionRow.entry))
+        latest = select(FaqVersionRow).where(col(FaqVersionRow.id).in_(newest)).order_by(col(FaqVersionRow.entry))
+        with self._read() as session:
+            return [_version(row) for row in session.exec(latest)]
+
+    def faq_versions(self, entry: str) -> list[FaqVersion]:
+        """All versions of an entry, the oldest first; none where it was never edited."""
+        with self._read() as session:
+            return [_version(row) for row in _rows(session, entry)]
+
+    def put_faq(
+        self, draft: FaqDraft, author: str, *, before: FaqEntry | None = None, expected: int | None = None
+    ) -> FaqVersion:
+        """Stores a new version of an entry; see `ConversationLog.put_faq`."""
+        now = self._clock.now()
+        with self._write() as session:
+            # Writers queue here, so a reader that sees a revision sees every version before it.
+            insert_once(session, FaqRevisionRow(id=_ONLY, value=0))
+            grown = update(FaqRevisionRow).where(col(FaqRevisionRow.id) == _ONLY)
+            session.exec(grown.values(value=col(FaqRevisionRow.value) + 1))
+            known = _rows(session, draft.entry.id)
+            latest = known[-1].version if known else 0
+            if expected is not None and expected != latest:
+                raise EditedError(
+                    f"FAQ entry {draft.entry.id!r} is at version {latest}, you saw {expected}: read it again, then edit"
+                )
+            if before is not None and not known:
+                session.add(_row(FaqDraft(before), 1, "release", now))
+                latest = 1
+            fresh = _row(draft, latest + 1, author, now)
+            session.add(fresh)
+            session.flush()
+            return _version(fresh)
+
+    def latest_texts(self, limit: int) -> list[tuple[str, str]]:
+        """The latest different texts that customers wrote, with their languages, the latest first."""
+        newest = (
+            select(MessageRow.text, MessageRow.lang)
+            .where(col(MessageRow.kind) == ContentKind.TEXT.value)
+            .order_by(col(MessageRow.id).desc())
+            .limit(limit * _MOST_READ)
+        )
+        with self._read() as session:
+            different: dict[str, str] = {}
+            for text, lang in session.exec(newest):
+                different.setdefault(text, lang or "")
+                if len(different) == limit:
+                    break
+            return list(different.items())
+
+
+def _rows(session: Session, entry: str) -> list[FaqVersionRow]:
+    known = select(FaqVersionRow).where(col(FaqVersionRow.entry) == entry).order_by(col(FaqVersionRow.version))
+    return list(session.exec(known))
+
+
+def _row(draft: FaqDraft, version: int, author: str, at: datetime) -> FaqVersionRow:
+    entry = draft.entry
+    return FaqVersionRow(
+        entry=entry.id,
+        version=version,
+        question=entry.question,
+        answer=entry.answer,
+        lang=entry.lang,
+        variants=list(entry.variants),
+        tags=list(entry.tags),
+        enabled=draft.enabled,
+        valid_from=draft.valid_from,
+        valid_until=draft.valid_until,
+        author=author,
+        at=at,
+    )
+
+
+def _version(row: FaqVersionRow) -> FaqVersion:
+    entry = FaqEntry(row.entry, row.question, row.answer, row.lang, tuple(row.variants), tuple(row.tags))
+    return FaqVersion(entry, row.version, row.enabled, row.valid_from, row.valid_until, row.author, row.at)

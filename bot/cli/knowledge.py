@@ -1,0 +1,120 @@
+"""`frontdesk faq`: the live knowledge base from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.adapters.sql_log import SqlLog, open_log
+from bot.bootstrap import SystemClock, release_store
+from bot.bot_files import load_bot_files
+from bot.cli.learn import AsJson
+from bot.cli.output import data_files, print_json, print_line
+from bot.domain.records import FaqDraft, FaqVersion
+from bot.errors import InputError
+from bot.faq_editing import FaqEditor
+from bot.live_knowledge import answering
+from bot.settings import Settings, read_settings
+from retrieval.faq import read_faq
+from retrieval.index import FaqIndex
+from retrieval.types import FaqEntry
+
+_AUTHOR = "file"
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    group = typer.Typer(help="Edit the knowledge base; running servers answer with it within a second.")
+    group.command("put")(put)
+    group.command("list")(list_entries)
+    group.command("disable")(disable)
+    app.add_typer(group, name="faq")
+
+
+def put(
+    files: Annotated[list[Path], typer.Argument(help="FAQ files or folders, such as `frontdesk import faq` writes.")],
+    as_json: AsJson = False,
+) -> None:
+    """Add the entries of FAQ files, or replace those that have their ids; what is the same already stays."""
+    entries = read_faq(*data_files(files))
+    log, editor = _open(read_settings())
+    try:
+        before = {version.entry.id: version for version in editor.entries()}
+        new = [entry for entry in map(editor.checked, entries) if not _stands(before.get(entry.id), entry)]
+        for entry in new:
+            editor.put(FaqDraft(entry), _AUTHOR)
+    finally:
+        log.close()
+    added = [entry.id for entry in new if entry.id not in before]
+    replaced = [entry.id for entry in new if entry.id in before]
+    if as_json:
+        print_json({"read": len(entries), "added": added, "replaced": replaced})
+        return
+    print_line(f"{len(entries)} entries read, {len(added)} added, {len(replaced)} replaced.")
+
+
+def list_entries(as_json: AsJson = False) -> None:
+    """List all entries with their versions, those that answer nobody included."""
+    log, editor = _open(read_settings())
+    try:
+        versions, now = editor.entries(), SystemClock().now()
+    finally:
+        log.close()
+    if as_json:
+        listed = [
+            {**asdict(each.entry), "version": each.version, "enabled": each.enabled, "answers": each.answers_at(now)}
+            for each in versions
+        ]
+        print_json(listed)
+        return
+    for each in versions:
+        print_line(
+            f"{'' if each.answers_at(now) else 'silent  '}{each.entry.id}  v{each.version}  {each.entry.question}"
+        )
+
+
+def disable(entry: Annotated[str, typer.Argument(help="The id of the entry.")]) -> None:
+    """Have an entry answer nobody; its versions stay."""
+    log, editor = _open(read_settings())
+    try:
+        versions = editor.versions(entry)
+        if not versions:
+            raise InputError(f"There is no FAQ entry {entry!r}. `frontdesk faq list` shows them.")
+        editor.put(FaqDraft(versions[-1].entry, enabled=False), _AUTHOR)
+    finally:
+        log.close()
+    print_line(f"{entry} answers nobody any more.")
+
+
+def edited_entries(settings: Settings, entries: Sequence[FaqEntry]) -> list[FaqEntry]:
+    """Entries with what was edited since.
+
+    Args:
+        settings: the settings in force.
+        entries: as files or a release have them.
+
+    Returns:
+        The entries that answer now.
+    """
+    log = open_log(settings.database, SystemClock())
+    try:
+        return answering(entries, log.faq_latest(), SystemClock().now())
+    finally:
+        log.close()
+
+
+def _open(settings: Settings) -> tuple[SqlLog, FaqEditor]:
+    store = release_store(settings)
+    name = store.current()
+    released = FaqIndex.load(store.path(name)).entries if name is not None else ()
+    languages = load_bot_files(settings.bot_dir).rules.languages
+    log = open_log(settings.database, SystemClock())
+    return log, FaqEditor(log, SystemClock(), languages, lambda: released)
+
+
+def _stands(version: FaqVersion | None, entry: FaqEntry) -> bool:
+    return version is not None and version.entry == entry and version.enabled

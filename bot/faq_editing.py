@@ -1,0 +1,178 @@
+"""What editors do with the live knowledge base: look, edit, restore, and see what an edit would change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bot.domain.ports import Clock, ConversationLog
+from bot.domain.records import FaqDraft, FaqVersion
+from bot.errors import InputError
+from nlu.types import Understander
+from retrieval.plain_text import plain_text
+from retrieval.types import FaqEntry, FaqSearch, Hit
+
+MAX_ANSWER = 20_000
+"""Characters of an answer; Telegram sends 4,096 at a time."""
+
+_PREVIEWED = 300
+
+
+class PreviewEngine(Protocol):
+    """The engine in force, as far as a preview needs it."""
+
+    def preview(self, draft: FaqEntry) -> tuple[FaqSearch, FaqSearch]:
+        """The search in force, and the search with the draft."""
+
+    def understander(self) -> Understander:
+        """What reads texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A logged question that an edit would have answered otherwise.
+
+    Attributes:
+        text: what the customer wrote.
+        before: the id of the entry that answers now, empty for none.
+        after: the id of the entry that would answer, empty for none.
+    """
+
+    text: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an edit would change.
+
+    Attributes:
+        read: how many of the latest different logged texts were asked.
+        gained: those that the entry would answer from now on.
+        lost: those that it would no longer answer.
+    """
+
+    read: int
+    gained: tuple[Change, ...]
+    lost: tuple[Change, ...]
+
+
+class FaqEditor:
+    """Edits FAQ entries; one that was never edited has version 0, as the release has it.
+
+    Args:
+        log: keeps the versions.
+        clock: tells the time.
+        languages: the languages of the bot.
+        released: gives the entries of the release, as it was trained.
+        edited: is called after each edit.
+    """
+
+    def __init__(
+        self,
+        log: ConversationLog,
+        clock: Clock,
+        languages: Sequence[str],
+        released: Callable[[], Sequence[FaqEntry]],
+        edited: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._languages = languages
+        self._released = released
+        self._edited = edited
+
+    def entries(self) -> list[FaqVersion]:
+        """The latest version of every entry, those that answer nobody included; the release's come first."""
+        current = {entry.id: self._original(entry) for entry in self._released()}
+        current |= {version.entry.id: version for version in self._log.faq_latest()}
+        return list(current.values())
+
+    def versions(self, entry: str) -> list[FaqVersion]:
+        """All versions of an entry, the oldest first; none where there is no such entry."""
+        stored = self._log.faq_versions(entry)
+        known = self._known(entry)
+        return stored or ([self._original(known)] if known else [])
+
+    def put(self, draft: FaqDraft, author: str, expected: int | None = None) -> FaqVersion:
+        """Adds or replaces an entry; this process answers with it at once, the others within a second.
+
+        Args:
+            draft: what the entry is to be; HTML in it becomes plain text.
+            author: who wants it.
+            expected: the latest version that the author saw, 0 for none; None to overwrite whatever there is.
+
+        Returns:
+            The new version.
+
+        Raises:
+            InputError: a text is empty or too long, the language unknown, or the schedule ends before it begins.
+            EditedError: somebody else edited the entry meanwhile.
+        """
+        if draft.valid_from and draft.valid_until and draft.valid_until <= draft.valid_from:
+            raise InputError("valid_until: expected a moment after valid_from; correct one of them")
+        entry = self.checked(draft.entry)
+        stored = self._log.put_faq(replace(draft, entry=entry), author, before=self._known(entry.id), expected=expected)
+        self._log.audit(author, "faq edited", f"{entry.id} version {stored.version}")
+        self._edited()
+        return stored
+
+    def checked(self, entry: FaqEntry) -> FaqEntry:
+        """An entry as customers may read it.
+
+        Args:
+            entry: as an editor wrote it.
+
+        Returns:
+            The entry with plain text alone.
+
+        Raises:
+            InputError: a text is empty or too long, or the bot does not speak the language.
+        """
+        if entry.lang not in self._languages:
+            raise InputError(f"lang: expected one of {', '.join(self._languages)}, got {entry.lang!r}")
+        question, answer = plain_text(entry.question).strip(), plain_text(entry.answer).strip()
+        for name, text in (("question", question), ("answer", answer)):
+            if not text:
+                raise InputError(f"{name}: nothing is left of it without its markup; write some text")
+        if len(answer) > MAX_ANSWER:
+            raise InputError(f"answer: expected at most {MAX_ANSWER} characters, got {len(answer)}; split the entry")
+        variants = dict.fromkeys(text for text in (plain_text(each).strip() for each in entry.variants) if text)
+        return replace(entry, question=question, answer=answer, variants=tuple(variants))
+
+    def _known(self, entry: str) -> FaqEntry | None:
+        return next((each for each in self._released() if each.id == entry), None)
+
+    def _original(self, entry: FaqEntry) -> FaqVersion:
+        return FaqVersion(entry, 0, True, None, None, "release", self._clock.now())
+
+
+def effect(draft: FaqEntry, log: ConversationLog, engine: PreviewEngine) -> Effect:
+    """Asks the latest logged texts of the knowledge base as it is and as it would be.
+
+    Args:
+        draft: an entry as it would be.
+        log: has the texts.
+        engine: the engine in force.
+
+    Returns:
+        What the entry would gain and lose.
+    """
+    searches = engine.preview(draft)
+    texts = log.latest_texts(_PREVIEWED)
+    readings = engine.understander().understand([text for text, _ in texts], [lang or None for _, lang in texts])
+    changes = []
+    for reading in readings:
+        was, will = (
+            _answer(search, search.search(reading.vector, 1, reading.lang or None, reading.text)) for search in searches
+        )
+        if was != will:
+            changes.append(Change(reading.text, was, will))
+    gained = tuple(change for change in changes if change.after == draft.id)
+    return Effect(len(readings), gained, tuple(change for change in changes if change.before == draft.id))
+
+
+def _answer(search: FaqSearch, hits: list[Hit]) -> str:
+    return hits[0].entry.id if hits and hits[0].score >= search.thresholds.accept else ""

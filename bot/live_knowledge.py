@@ -1,0 +1,97 @@
+"""The knowledge base that answers: the release's FAQ with what was edited since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from bot.domain.records import FaqVersion
+from bot.pipeline import Engine
+from nlu.runtime import ReleaseUnderstander
+from retrieval.index import FaqIndex
+from retrieval.types import Embed, FaqEntry, Vector
+
+_BATCH = 64
+
+
+def answering(release: Iterable[FaqEntry], edited: Iterable[FaqVersion], now: datetime) -> list[FaqEntry]:
+    """The entries that answer at a moment.
+
+    An edited entry stands for the release's. As long as it asks the same question it keeps the variants that the
+    release has learnt for it.
+
+    Args:
+        release: the entries of the release.
+        edited: the latest version of each entry that was ever edited.
+        now: the moment.
+
+    Returns:
+        The entries, those of the release first.
+    """
+    latest = {version.entry.id: version for version in edited}
+    entries = []
+    for entry in release:
+        version = latest.pop(entry.id, None)
+        if version is None:
+            entries.append(entry)
+        elif version.answers_at(now):
+            entries.append(_with_learnt_variants(version.entry, entry))
+    return entries + [version.entry for version in latest.values() if version.answers_at(now)]
+
+
+def next_change(edited: Iterable[FaqVersion], now: datetime) -> datetime | None:
+    """When the next entry begins or ceases to answer by its schedule; None where none will."""
+    moments = [moment for version in edited if version.enabled for moment in (version.valid_from, version.valid_until)]
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+
+def with_entries(engine: Engine, entries: Sequence[FaqEntry], embed: Embed) -> Engine:
+    """The same engine answering from other entries, with the thresholds of its release.
+
+    Args:
+        engine: as its release was loaded.
+        entries: what answers.
+        embed: gives unit-length vectors of the release's encoder.
+
+    Returns:
+        The engine with a new index.
+    """
+    if not isinstance(engine.search, FaqIndex) or tuple(entries) == engine.search.entries:
+        return engine
+    index = FaqIndex.build(entries, embed, calibration=engine.search.calibration)
+    return replace(engine, search=index, entries={entry.id: entry for entry in entries})
+
+
+class RememberedVectors:
+    """Embeds with a release's encoder, no text twice.
+
+    Args:
+        engine: as its release was loaded; what its index holds is known from the start.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._understander = engine.understander
+        self._known: Mapping[str, Vector] = engine.search.known_vectors() if isinstance(engine.search, FaqIndex) else {}
+        self._new: dict[str, Vector] = {}
+
+    def __call__(self, texts: list[str]) -> Vector:
+        """Unit-length vectors, shape `(texts, width)`."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known and text not in self._new]
+        for start in range(0, len(missing), _BATCH):
+            batch = missing[start : start + _BATCH]
+            self._new.update(zip(batch, self._embed(batch), strict=True))
+        return np.stack([self._new[text] if text in self._new else self._known[text] for text in texts])
+
+    def _embed(self, texts: list[str]) -> Vector:
+        if isinstance(self._understander, ReleaseUnderstander):
+            return self._understander.embed(texts)
+        return np.stack([reading.vector for reading in self._understander.understand(texts)])
+
+
+def _with_learnt_variants(edited: FaqEntry, learnt: FaqEntry) -> FaqEntry:
+    if edited.question != learnt.question:
+        return edited
+    return replace(edited, variants=tuple(dict.fromkeys([*edited.variants, *learnt.variants])))

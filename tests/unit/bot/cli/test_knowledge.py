@@ -1,0 +1,95 @@
+"""`frontdesk faq`: entries into the live knowledge base, and out of the answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from bot.cli import knowledge
+from bot.cli.knowledge import edited_entries
+from bot.cli.retrain import read_inputs
+from bot.errors import InputError
+from bot.settings import Settings, read_settings
+from retrieval.types import FaqEntry, FaqError
+
+SHOP = Path(__file__).parents[4] / "examples" / "shop"
+LAMP = FaqEntry("lamp.en", "How do I polish the lamp?", "Softly.", "en")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("FRONTDESK_BOT_DIR", str(SHOP))
+    monkeypatch.setenv("FRONTDESK_DATA_DIR", str(tmp_path / "var"))
+    monkeypatch.chdir(tmp_path)
+    return read_settings()
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    knowledge.add_commands(app)
+    return CliRunner().invoke(app, ["faq", *arguments])
+
+
+def write(path: Path, *entries: dict[str, str]) -> str:
+    path.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries), "utf-8")
+    return str(path)
+
+
+def test_a_file_is_put_once_and_what_changed_again(settings: Settings, tmp_path: Path) -> None:
+    lamp = {"id": "lamp.en", "question": "How do I polish the lamp?", "answer": "<b>Softly.</b>", "lang": "en"}
+    tea = {"id": "tea.zh", "question": "有茶叶吗？", "answer": "有。", "lang": "zh"}
+    file = write(tmp_path / "faq.jsonl", lamp, tea)
+    first = json.loads(run("put", file, "--json").stdout)
+    assert first == {"read": 2, "added": ["lamp.en", "tea.zh"], "replaced": []}
+    assert json.loads(run("put", file, "--json").stdout) == {"read": 2, "added": [], "replaced": []}
+    write(tmp_path / "faq.jsonl", lamp, tea | {"answer": "没有。"})
+    assert "2 entries read, 0 added, 1 replaced." in run("put", file).stdout
+    assert [(e.id, e.answer) for e in edited_entries(settings, [])] == [("lamp.en", "Softly."), ("tea.zh", "没有。")]
+
+
+def test_a_disabled_entry_is_listed_and_answers_nobody(settings: Settings, tmp_path: Path) -> None:
+    run("put", write(tmp_path / "faq.jsonl", {"id": "lamp.en", "question": "Lamp?", "answer": "Yes.", "lang": "en"}))
+    assert run("disable", "lamp.en").exit_code == 0
+    assert "silent  lamp.en  v2  Lamp?" in run("list").stdout
+    [listed] = json.loads(run("list", "--json").stdout)
+    assert (listed["version"], listed["enabled"], listed["answers"]) == (2, False, False)
+    assert edited_entries(settings, []) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "error", "message"),
+    [
+        (
+            {"id": "x", "question": "x", "answer": "y", "lang": "fr"},
+            InputError,
+            "lang: expected one of en, zh, got 'fr'",
+        ),
+        ({"id": "x", "question": "x", "lang": "en"}, FaqError, "answer: expected text, the field is missing"),
+    ],
+)
+def test_of_a_wrong_file_nothing_is_taken(
+    settings: Settings, tmp_path: Path, entry: dict[str, str], error: type[Exception], message: str
+) -> None:
+    good = {"id": "lamp.en", "question": "Lamp?", "answer": "Yes.", "lang": "en"}
+    result = run("put", write(tmp_path / "faq.jsonl", good, entry))
+    assert isinstance(result.exception, error)
+    assert message in str(result.exception)
+    assert edited_entries(settings, []) == []
+
+
+def test_an_unknown_entry_cannot_be_disabled(settings: Settings) -> None:
+    assert "There is no FAQ entry 'gone'" in str(run("disable", "gone").exception)
+
+
+def test_retraining_learns_from_edited_entries(settings: Settings, tmp_path: Path) -> None:
+    before = {entry.id for entry in read_inputs(settings).faq}
+    write(tmp_path / "faq.jsonl", {"id": "lamp.en", "question": LAMP.question, "answer": LAMP.answer, "lang": "en"})
+    run("put", str(tmp_path / "faq.jsonl"))
+    after = read_inputs(settings).faq
+    assert {entry.id for entry in after} - before == {"lamp.en"}
+    assert after[-1] == LAMP

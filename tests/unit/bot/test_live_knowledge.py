@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from bot.domain.records import FaqVersion
+from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
+from bot.pipeline import Engine
+from nlu.types import Understanding
+from retrieval.index import FaqIndex
+from retrieval.types import FaqEntry
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+WOOL = FaqEntry("wool", "How do I wash wool?", "By hand.", "en", ("wash wool", "learnt by the release"))
+SILK = FaqEntry("silk", "How do I wash silk?", "Do not.")
+TEA = FaqEntry("tea", "Do you have tea?", "Yes.")
+
+
+def version(entry: FaqEntry, **more: object) -> FaqVersion:
+    made = FaqVersion(entry, 1, True, None, None, "api", NOW)
+    return replace(made, **more)
+
+
+WARM = replace(WOOL, answer="Warm.", variants=("wash wool",))
+ASKED_OTHERWISE = replace(WOOL, question="Wool in the machine?", variants=())
+
+ANSWERING = {
+    "nothing edited": ([], [WOOL, SILK]),
+    "an answer edited keeps what was learnt": (
+        [version(WARM)],
+        [replace(WARM, variants=("wash wool", "learnt by the release")), SILK],
+    ),
+    "another question forgets it": ([version(ASKED_OTHERWISE)], [ASKED_OTHERWISE, SILK]),
+    "an entry added": ([version(TEA)], [WOOL, SILK, TEA]),
+    "one disabled": ([version(WOOL, enabled=False)], [SILK]),
+    "an added one disabled": ([version(TEA, enabled=False)], [WOOL, SILK]),
+    "not yet": ([version(TEA, valid_from=NOW + HOUR)], [WOOL, SILK]),
+    "from now on": ([version(TEA, valid_from=NOW)], [WOOL, SILK, TEA]),
+    "no longer": ([version(SILK, valid_until=NOW)], [WOOL]),
+    "still": ([version(TEA, valid_until=NOW + HOUR)], [WOOL, SILK, TEA]),
+}
+
+
+@pytest.mark.parametrize(("edited", "expected"), ANSWERING.values(), ids=ANSWERING)
+def test_what_answers(edited: list[FaqVersion], expected: list[FaqEntry]) -> None:
+    assert answering([WOOL, SILK], edited, NOW) == expected
+
+
+def test_the_next_change_is_the_first_moment_to_come() -> None:
+    scheduled = [
+        version(TEA, valid_from=NOW - HOUR, valid_until=NOW + 3 * HOUR),
+        version(SILK, valid_from=NOW + 2 * HOUR),
+        version(WOOL, valid_from=NOW + HOUR, enabled=False),
+        version(WOOL),
+    ]
+    assert next_change(scheduled, NOW) == NOW + 2 * HOUR
+    assert next_change(scheduled, NOW + 3 * HOUR) is None
+
+
+class Reader:
+    """Reads letters; notes what it was asked to read."""
+
+    release = "r"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def understand(self, texts: list[str], langs: list[str | None] | None = None) -> list[Understanding]:
+        self.read += texts
+        return [Understanding(text, "en", {}, (), 0.0, vector(text), "r") for text in texts]
+
+
+def vector(text: str) -> np.ndarray:
+    counts = np.array([1.0 + text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"])
+    return (counts / np.linalg.norm(counts)).astype(np.float32)
+
+
+def loaded() -> tuple[Engine, Reader]:
+    reader = Reader()
+    index = FaqIndex.build([WOOL, SILK], lambda texts: np.stack([vector(text) for text in texts]))
+    return Engine(reader, index, {"wool": WOOL, "silk": SILK}), reader
+
+
+def test_only_what_is_new_is_read() -> None:
+    engine, reader = loaded()
+    embed = RememberedVectors(engine)
+    edited = with_entries(engine, [WARM, SILK, TEA], embed)
+    assert reader.read == [TEA.question, f"{WOOL.question}\nWarm.", f"{TEA.question}\n{TEA.answer}"]
+    again = with_entries(engine, [WARM, SILK], embed)
+    assert len(reader.read) == 3
+    assert set(edited.entries) == {"wool", "silk", "tea"}
+    assert again.entries["wool"].answer == "Warm."
+    assert edited.search.thresholds == engine.search.thresholds
+    assert edited.search.search(vector(TEA.question), 1, text=TEA.question)[0].entry is TEA
+    assert engine.entries["wool"].answer == "By hand."
+
+
+def test_without_a_change_the_engine_stays() -> None:
+    engine, _ = loaded()
+    assert with_entries(engine, [WOOL, SILK], RememberedVectors(engine)) is engine
+
+
+def test_nothing_may_be_left_to_answer() -> None:
+    engine, _ = loaded()
+    empty = with_entries(engine, [], RememberedVectors(engine))
+    assert empty.search.search(vector("wool"), 1, text="wool") == []
