@@ -102,7 +102,7 @@ def known_answer(scene: Scene) -> Decision | None:
             return None
         return quote_faq(scene, hit.entry.id, f"FAQ entry {hit.entry.id} ({hit.score:.2f}), no intent accepted")
     rule = scene.rules.intents[accepted.label]
-    specific = hit and (rule.route is Route.FAQ or (rule.route is Route.TEMPLATE and hit.score > accepted.confidence))
+    specific = hit and (rule.route is Route.FAQ or (rule.route is Route.TEMPLATE and hit.score >= accepted.confidence))
     if hit and specific:
         reason = (
             f"FAQ entry {hit.entry.id} ({hit.score:.2f}) is more specific than {rule.name} ({accepted.confidence:.2f})"

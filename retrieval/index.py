@@ -135,7 +135,8 @@ class FaqIndex:
             text: what was asked; empty to search by the vector alone.
 
         Returns:
-            Up to `top` hits; a vector of the wrong width or length is a `FaqError`.
+            Up to `top` hits; what is asked as an entry has it written has the score 1. A vector of the wrong width or
+            length is a `FaqError`.
         """
         query = np.ascontiguousarray(vector, dtype=np.float32)[None]
         _check_width(query, self.width)
@@ -160,7 +161,8 @@ class FaqIndex:
             row = own[np.argmax(similarity[own])]
             others = np.delete(of_group, group)
             lead = of_group[group] - others.max() if len(others) else 0.0
-            score = self._calibration.probability(of_group[group], lead)
+            as_written = of_group[group] >= 1.0
+            score = 1.0 if as_written else self._calibration.probability(of_group[group], lead)
             hits.append(Hit(nearby.entries[number], nearby.wordings[row], float(similarity[row]), score))
         return hits
 

@@ -13,6 +13,9 @@ from retrieval.vectors import EntryVectors, Rows, Weights, passages_of
 from retrieval.words import WordOverlap
 
 
+_END_MARKS = " ?!.,;。~…"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Queries:
     """What is asked, as words and as vectors.
@@ -92,9 +95,9 @@ class Ranking:
         return np.union1d(best[overlap[best] > 0.0], self.asked_as_written(text)).astype(np.intp)
 
     def asked_as_written(self, text: str) -> list[int]:
-        """The entries that have this text as question or variant; case and width of letters do not matter."""
+        """The entries that have this text as question or variant; case, width and marks at the end do not matter."""
         return self._owners.get(_plain(text), [])
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(_END_MARKS)

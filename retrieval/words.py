@@ -7,6 +7,7 @@ on the example shop's FAQ that finds more than words that jieba cut.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import unicodedata
@@ -17,6 +18,9 @@ import bm25s
 import numpy as np
 
 from retrieval.types import Vector
+
+# The library prints every index that is built.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 _RUN = re.compile(r"(?P<han>[\u3400-\u9fff\U00020000-\U0003ffff]+)|[^\W_]+")
 _GRAM = 4

@@ -199,7 +199,8 @@ def test_a_question_asked_as_written_comes_first_whatever_the_vectors_say(shop, 
     far = embed(["zzz xylophone"])[0]
     for entry in shop:
         for wording in (entry.question, *entry.variants):
-            assert ids(index.search(far, top=1, text=f" {wording.upper()} ")) == [entry.id]
+            [hit] = index.search(far, top=1, text=f" {wording.upper()} ")
+            assert (hit.entry.id, hit.score) == (entry.id, 1.0)
             ranked = index.search_all(far[None], texts=[wording])[0]
             assert index.entries[int(ranked.argmax())] is entry
 
