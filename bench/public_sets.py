@@ -106,7 +106,7 @@ SETS = (
     PublicSet(
         "SNIPS",
         "snips",
-        ENGLISH,
+        MULTILINGUAL,
         {"heads/intent/accuracy": _least(0.987), "entities/f1": _least(0.955)},
         valid="valid.jsonl",
         published="Slot-Gated accuracy 0.970, slot F1 0.888",

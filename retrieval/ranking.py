@@ -12,7 +12,6 @@ from retrieval.types import Vector
 from retrieval.vectors import EntryVectors, Rows, Weights, passages_of
 from retrieval.words import WordOverlap
 
-
 _END_MARKS = " ?!.,;。~…"
 
 
