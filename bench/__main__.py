@@ -37,6 +37,7 @@ class Name(StrEnum):
     SETS = "sets"
     RECIPE = "recipe"
     FAQ = "faq"
+    NEAREST = "nearest"
 
 
 @app.command()
@@ -96,7 +97,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import faq, pipeline, public_sets, reading, recipe, shop
+    from bench import faq, nearest, pipeline, public_sets, reading, recipe, shop
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
         Name.BANKING77: banking77.measure,
@@ -106,6 +107,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.SETS: partial(public_sets.measure, chosen=only),
         Name.RECIPE: partial(recipe.measure, chosen=only),
         Name.FAQ: faq.measure,
+        Name.NEAREST: nearest.measure,
     }
     outcomes: dict[str, Outcome] = {}
     for name in names:

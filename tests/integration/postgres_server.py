@@ -19,12 +19,17 @@ _START_SECONDS = 60.0
 
 
 class PostgresServer:
-    """A PostgreSQL server of the tests' own, in a temporary folder, heard on 127.0.0.1 only."""
+    """A PostgreSQL server of the tests' own, in a temporary folder, heard on 127.0.0.1 only.
 
-    def __init__(self) -> None:
-        self._programs = _postgres_programs()
+    Args:
+        package: a folder of Python's that holds another PostgreSQL in `pginstall`, with its libraries beside it; it
+            is copied and run instead of the system's.
+    """
+
+    def __init__(self, package: Path | None = None) -> None:
         self._prefix: list[str] = []
         self._folder = Path(tempfile.mkdtemp(prefix="frontdesk-postgres-"))
+        self._programs = _postgres_programs() if package is None else self._copied(package)
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root.
             owner = pwd.getpwnam("postgres")
@@ -80,6 +85,13 @@ class PostgresServer:
         """Stops the server and removes its folder."""
         self.stop()
         shutil.rmtree(self._folder)
+
+    def _copied(self, package: Path) -> Path:
+        """A copy that the server's user can read, wherever the original lies."""
+        for folder in package.parent.glob(f"{package.name}*"):
+            if folder.is_dir():
+                shutil.copytree(folder, self._folder / "installed" / folder.name, symlinks=True)
+        return self._folder / "installed" / package.name / "pginstall" / "bin"
 
     def _initialise(self) -> None:
         options = ["--username=frontdesk", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]

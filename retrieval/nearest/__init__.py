@@ -1,0 +1,1 @@
+"""The nearest of many vectors, in one process or in a database."""
