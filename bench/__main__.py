@@ -38,6 +38,7 @@ class Name(StrEnum):
     RECIPE = "recipe"
     FAQ = "faq"
     NEAREST = "nearest"
+    LIVE = "live"
 
 
 @app.command()
@@ -55,7 +56,7 @@ def main(
     ] = "",
     release: Annotated[
         Path | None,
-        typer.Option("--release", help="Take this trained release of the shop (shop, pipeline, reading, faq)."),
+        typer.Option("--release", help="Take this trained release of the shop (shop, pipeline, reading, faq, live)."),
     ] = None,
 ) -> None:
     """Measure accuracy, speed and memory; a missed figure says so, and is no failure."""
@@ -97,7 +98,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import faq, nearest, pipeline, public_sets, reading, recipe, shop
+    from bench import faq, live_edits, nearest, pipeline, public_sets, reading, recipe, shop
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
         Name.BANKING77: banking77.measure,
@@ -108,6 +109,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.RECIPE: partial(recipe.measure, chosen=only),
         Name.FAQ: faq.measure,
         Name.NEAREST: nearest.measure,
+        Name.LIVE: live_edits.measure,
     }
     outcomes: dict[str, Outcome] = {}
     for name in names:

@@ -55,7 +55,7 @@ def measure(setup: Setup) -> Outcome:
     """
     release = train_shop(setup, setup.seeds[0]).folder
     data_dir = setup.work / "pipeline"
-    _install(release, data_dir)
+    install(release, data_dir)
     texts = read_texts(SHOP / "test.jsonl")
     say("frontdesk run, messages over HTTP")
     with running_server(data_dir) as server:
@@ -137,7 +137,7 @@ def _read(services: Services, text: str) -> None:
     engine.search.search(reading.vector, top=5, lang=reading.lang, text=reading.text)
 
 
-def _install(release: Path, data_dir: Path) -> None:
+def install(release: Path, data_dir: Path) -> None:
     """Makes a fresh data folder in which a copy of the release is current."""
     verify(release)
     shutil.rmtree(data_dir, ignore_errors=True)

@@ -85,7 +85,7 @@ def running_server(data_dir: Path) -> Iterator[RunningServer]:
     """
     port, api_key = _free_port(), secrets.token_urlsafe(24)
     settings = environment(data_dir=data_dir, bot_dir=SHOP, port=str(port), api_key=api_key)
-    log = data_dir / "server.log"
+    log = data_dir / f"server-{port}.log"
     with log.open("wb") as output:
         start = time.perf_counter()
         process = subprocess.Popen(frontdesk(["run"]), cwd=data_dir, env=settings, stdout=output, stderr=output)

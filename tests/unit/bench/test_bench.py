@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +15,12 @@ from typer.testing import CliRunner, Result
 from bench.__main__ import app, parse_seeds
 from bench.banking77 import needed_files, tfidf_baseline
 from bench.commands import SHOP, BenchmarkError, environment, run, shown
+from bench.faq import across, wrong_at_coverage
 from bench.figures import Figure, Goal, Latency, Outcome, latency
+from bench.live_edits import Answer, stale
 from bench.machine import Machine, parse_cpuinfo, parse_kilobytes, read_machine, resident_bytes
 from bench.messages import mixed_messages, read_texts
+from bench.nearest import asked, made
 from bench.public_sets import PublicSet, files_of, read_lines
 from bench.recipe import few
 from bench.releases import Setup, train, train_shop
@@ -24,6 +28,7 @@ from bench.report import document, markdown
 from bench.shop import split_by_language
 from bot.errors import InputError
 from nlu.examples import read_examples
+from retrieval.types import FaqEntry, FaqQuery, Hit
 
 MACHINE = Machine("Fast 9000", 2, ("avx2",), 25.3, "Debian 12", "3.12.1", "2.13.0", 2, 0.5)
 
@@ -348,3 +353,32 @@ def test_few_examples_are_drawn_of_every_intent(tmp_path: Path) -> None:
     texts = [[(line["intent"], line["text"]) for line in read_lines(draw)] for draw in draws]
     assert all(sorted(intent for intent, _ in drawn) == ["a"] * 3 + ["b"] * 3 for drawn in texts)
     assert texts[0] == texts[2] != texts[1]
+
+
+def test_an_answer_is_stale_a_second_after_the_next_edit() -> None:
+    edits = [0.0, 10.0, 20.0]
+    fresh = [Answer(5.0, 5.1, 0), Answer(10.9, 11.0, 0), Answer(9.9, 10.1, 1), Answer(99.0, 99.1, 2)]
+    assert stale(fresh, edits) == 0
+    assert stale([Answer(11.1, 11.2, 0), Answer(22.0, 22.1, 0), Answer(22.0, 22.1, 1)], edits) == 3
+    assert stale([Answer(99.0, 99.1, -1)], edits) == 0
+
+
+def test_wrong_answers_are_counted_where_most_are_certain() -> None:
+    entries = [FaqEntry(name, "q", "a") for name in ("a", "b")]
+    best = [Hit(entries[0], "q", 0.5, score) for score in (0.9, 0.8, 0.7, 0.1)]
+    relevant = [("a",), ("b",), ("a",), ("b",)]
+    assert wrong_at_coverage(best, relevant, 0.75) == pytest.approx(1 / 3)
+    assert wrong_at_coverage(best, relevant, 1.0) == 0.5
+
+
+def test_questions_are_asked_across_languages() -> None:
+    queries = [FaqQuery("一", ("x.zh", "y.zh"), "zh"), FaqQuery("one", ("x.en",), "en")]
+    assert across(queries, "zh", "en") == [FaqQuery("一", ("x.en", "y.en"), "zh")]
+
+
+def test_made_vectors_have_rewordings_near() -> None:
+    vectors = made(400, 13)
+    queries = asked(vectors, 50)
+    nearest = np.sort(queries @ vectors.T, axis=1)[:, ::-1]
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    assert nearest[:, 0].mean() > 0.9 > nearest[:, 9].mean() > nearest[:, 200].mean() + 0.3
