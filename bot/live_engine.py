@@ -155,13 +155,10 @@ class LiveEngine:
         Raises:
             UnavailableError: no release can be loaded.
         """
-        engine = self()
-        entries = [draft if entry.id == draft.id else entry for entry in engine.entries.values()]
-        if draft.id not in engine.entries:
-            entries.append(draft)
         with self._changing:
-            embed = self._vectors or RememberedVectors(engine)
-            return engine.search, with_entries(engine, entries, embed).search
+            engine = self()
+            entries = [*(entry for entry in engine.entries.values() if entry.id != draft.id), draft]
+            return engine.search, with_entries(engine, entries, self._vectors or RememberedVectors(engine)).search
 
     def _follow_edits(self, *, anew: bool = False) -> None:
         loaded, vectors = self._loaded, self._vectors

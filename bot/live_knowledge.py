@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -73,22 +73,25 @@ class RememberedVectors:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._understander = engine.understander
-        self._known: Mapping[str, Vector] = engine.search.known_vectors() if isinstance(engine.search, FaqIndex) else {}
-        self._new: dict[str, Vector] = {}
+        self._engine = engine
+        self._known: dict[str, Vector] | None = None
 
     def __call__(self, texts: list[str]) -> Vector:
         """Unit-length vectors, shape `(texts, width)`."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self._known and text not in self._new]
+        if self._known is None:
+            search = self._engine.search
+            self._known = search.known_vectors() if isinstance(search, FaqIndex) else {}
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         for start in range(0, len(missing), _BATCH):
             batch = missing[start : start + _BATCH]
-            self._new.update(zip(batch, self._embed(batch), strict=True))
-        return np.stack([self._new[text] if text in self._new else self._known[text] for text in texts])
+            self._known.update(zip(batch, self._embed(batch), strict=True))
+        return np.stack([self._known[text] for text in texts])
 
     def _embed(self, texts: list[str]) -> Vector:
-        if isinstance(self._understander, ReleaseUnderstander):
-            return self._understander.embed(texts)
-        return np.stack([reading.vector for reading in self._understander.understand(texts)])
+        understander = self._engine.understander
+        if isinstance(understander, ReleaseUnderstander):
+            return understander.embed(texts)
+        return np.stack([reading.vector for reading in understander.understand(texts)])
 
 
 def _with_learnt_variants(edited: FaqEntry, learnt: FaqEntry) -> FaqEntry:
