@@ -8,9 +8,19 @@ from typing import Literal
 
 import numpy as np
 
-Unit = Literal["", "ms", "s", "min", "GB", "MB", "x"]
+Unit = Literal["", "µs", "ms", "s", "min", "GB", "MB", "bytes", "x"]
 
-_DECIMALS: dict[Unit, int] = {"": 3, "ms": 1, "s": 1, "min": 1, "GB": 2, "MB": 0, "x": 2}
+_DECIMALS: dict[Unit, int] = {
+    "": 3,
+    "µs": 0,
+    "ms": 1,
+    "s": 1,
+    "min": 1,
+    "GB": 2,
+    "MB": 0,
+    "bytes": 0,
+    "x": 2,
+}
 
 
 @dataclass(frozen=True, slots=True)

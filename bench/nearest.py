@@ -109,7 +109,7 @@ def measure(setup: Setup) -> Outcome:
             label = f"{rows:,} vectors, {name}"
             figures += [
                 Figure(f"{label}: recall@10", (trial.recall,), _COMMAND, goal=Goal("at least", 0.98) if ours else None),
-                Figure(f"{label}: p50", (trial.p50,), _COMMAND, "ms", Goal("at most", 2) if ours else None),
+                Figure(f"{label}: p50", (1000 * trial.p50,), _COMMAND, "µs", Goal("at most", 2000) if ours else None),
                 Figure(
                     f"{label}: a vector", (trial.bytes,), _COMMAND, "bytes", Goal("at most", 700) if largest else None
                 ),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from bench import nearest
 from bench.__main__ import app, parse_seeds
 from bench.banking77 import needed_files, tfidf_baseline
 from bench.commands import SHOP, BenchmarkError, environment, run, shown
@@ -376,9 +378,18 @@ def test_questions_are_asked_across_languages() -> None:
     assert across(queries, "zh", "en") == [FaqQuery("一", ("x.en", "y.en"), "zh")]
 
 
+def test_a_small_run_over_many_vectors_has_its_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(nearest, "SIZES", (200, 400))
+    outcome = nearest.measure(Setup(tmp_path, tmp_path, (13,)))
+    table = markdown(MACHINE, {"nearest": outcome}, (13,))
+    assert "| 400 vectors, Frontdesk: recall@10 | 1.000 | ≥ 0.980 (met) |" in table
+    assert re.search(r"\| 400 vectors, Frontdesk: p50 \| \d+ µs \| ≤ 2000 µs \(met\)", table)
+    assert re.search(r"\| 400 vectors, Frontdesk: a vector \| \d+ bytes", table)
+
+
 def test_made_vectors_have_rewordings_near() -> None:
     vectors = made(400, 13)
     queries = asked(vectors, 50)
-    nearest = np.sort(queries @ vectors.T, axis=1)[:, ::-1]
+    cosines = np.sort(queries @ vectors.T, axis=1)[:, ::-1]
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
-    assert nearest[:, 0].mean() > 0.9 > nearest[:, 9].mean() > nearest[:, 200].mean() + 0.3
+    assert cosines[:, 0].mean() > 0.9 > cosines[:, 9].mean() > cosines[:, 200].mean() + 0.3
