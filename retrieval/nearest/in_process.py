@@ -101,7 +101,7 @@ class FaissIndex:
 
     @classmethod
     def load(cls, folder: Path, fingerprint: str) -> FaissIndex:
-        """Reads an index that `save` wrote.
+        """Maps an index that `save` wrote into memory; processes of one machine share its pages.
 
         Args:
             folder: where it is.
@@ -111,7 +111,7 @@ class FaissIndex:
             The index.
 
         Raises:
-            FaqError: a file is missing or damaged, or the vectors came from another encoder.
+            FaqError: a file is missing, damaged or does not fit the other, or the vectors came from another encoder.
         """
         described = _description(folder / DESCRIPTION_FILE)
         path = folder / INDEX_FILE
@@ -124,9 +124,16 @@ class FaissIndex:
         if described.get("sha256") != found:
             raise FaqError(f"{path}: is damaged or was replaced; {_REMEDY}")
         try:
-            index, kind = faiss.read_index(str(path)), Kind(str(described.get("kind")))
-        except (RuntimeError, ValueError) as error:
+            index: Any = faiss.read_index(str(path), _FAISS.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
             raise FaqError(f"{path}: cannot be used: {error}; {_REMEDY}") from error
+        kind = Kind.GRAPH if isinstance(index, _FAISS.IndexHNSW) else Kind.EXACT
+        for name, has in {"kind": kind.value, "rows": int(index.ntotal), "width": int(index.d)}.items():
+            if described.get(name) != has:
+                raise FaqError(
+                    f"{folder / DESCRIPTION_FILE}: {name}: expected {has!r}, as {INDEX_FILE} has,"
+                    f" got {described.get(name)!r:.80}; {_REMEDY}"
+                )
         return cls(index, kind)
 
     def save(self, folder: Path, fingerprint: str) -> None:

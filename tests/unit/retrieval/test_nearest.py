@@ -132,6 +132,23 @@ def test_another_format_is_refused(folder: Path) -> None:
         FaissIndex.load(folder, "encoder-1")
 
 
+@pytest.mark.parametrize(("name", "value"), [("kind", "graph"), ("rows", 199), ("width", None)])
+def test_a_description_of_something_else_is_named(folder: Path, name: str, value: object) -> None:
+    path = folder / DESCRIPTION_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(FaqError, match=f"{DESCRIPTION_FILE}: {name}: expected .*build the index again"):
+        FaissIndex.load(folder, "encoder-1")
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_loaded_index_outlives_a_newer_one_in_its_place(tmp_path: Path, kind: Kind) -> None:
+    old, query = FaissIndex.build(made_vectors(), kind=kind), made_vectors(1, seed=6)[0]
+    old.save(tmp_path, "e")
+    loaded = FaissIndex.load(tmp_path, "e")
+    FaissIndex.build(made_vectors(100, seed=7), kind=kind).save(tmp_path, "e")
+    assert loaded.search(query, 10).rows.tolist() == old.search(query, 10).rows.tolist()
+
+
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(FaqError, match="cannot be written"):
         FaissIndex.build(made_vectors(10)).save(tmp_path / "gone", "e")
