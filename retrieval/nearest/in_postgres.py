@@ -35,11 +35,12 @@ class PgvectorIndex:
         self._width = 0
         self._rows = 0
 
-    def build(self, vectors: Vector, report: Report = lambda _: None) -> PgvectorIndex:
+    def build(self, vectors: Vector, fingerprint: str, report: Report = lambda _: None) -> PgvectorIndex:
         """Puts vectors into the table; searches see the old ones until all are in.
 
         Args:
             vectors: unit length, shape `(rows, width)`.
+            fingerprint: identifies the encoder that they came from; it is the table's comment.
             report: is told how far it is.
 
         Returns:
@@ -78,18 +79,22 @@ class PgvectorIndex:
             kind = "hnsw (vector vector_ip_ops)" if _knows_graphs(connection) else ""
             if kind:
                 connection.execute(sql.SQL("CREATE INDEX ON {} USING " + kind).format(self._draft))
+            connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(self._draft, sql.Literal(fingerprint)))
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self._table))
             connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(self._draft, self._table))
-        return self.open()
+        return self.open(fingerprint)
 
-    def open(self) -> PgvectorIndex:
+    def open(self, fingerprint: str) -> PgvectorIndex:
         """Looks at the table that an earlier build made.
+
+        Args:
+            fingerprint: identifies the encoder that gives the queries.
 
         Returns:
             This index.
 
         Raises:
-            FaqError: there is no such table.
+            FaqError: there is no such table, or its vectors came from another encoder.
         """
         with self._connect() as connection:
             try:
@@ -97,9 +102,17 @@ class PgvectorIndex:
                 dims = connection.execute(
                     sql.SQL("SELECT vector_dims(vector) FROM {} LIMIT 1").format(self._table)
                 ).fetchone()
+                comment = connection.execute(
+                    "SELECT obj_description(%s::regclass, 'pg_class')", (self._table.as_string(connection),)
+                ).fetchone()
             except psycopg.Error as error:
                 why = " ".join(str(error).split())
                 raise FaqError(f"the index table cannot be read ({why}); build the index again") from error
+        if comment is None or comment[0] != fingerprint:
+            raise FaqError(
+                f"{self._table.as_string(None)}: its vectors came from another encoder;"
+                " build the index again with the present one"
+            )
         self._rows, self._width = (count[0] if count else 0), (dims[0] if dims else 0)
         return self
 
