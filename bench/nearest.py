@@ -135,7 +135,7 @@ def trials(vectors: Vector, queries: Vector) -> dict[str, Trial]:
     flat = _plain(faiss.IndexFlatIP(_WIDTH), vectors)
     truth = flat.index.search(queries, _TOP)[1]
     found = {"plain FAISS, flat": _trial(truth, queries, flat.search, flat.minutes, 4 * _WIDTH)}
-    # Each index goes before the next comes, so that a million vectors stay below 6 GiB.
+    # Each index goes before the next comes: a million vectors fill gigabytes.
     del flat
     flat = _plain(faiss.IndexHNSWFlat(_WIDTH, _LINKS, faiss.METRIC_INNER_PRODUCT), vectors)
     room = len(faiss.serialize_index(flat.index)) / len(vectors)
