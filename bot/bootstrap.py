@@ -14,6 +14,7 @@ import structlog
 from fastapi import FastAPI, Header, Request, Response
 
 from bot import faq_api
+from bot.adapters.chat_endpoint import ChatEndpoint
 from bot.adapters.embedded_redis import EmbeddedRedis, open_embedded
 from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import SqlLog, open_log
@@ -29,6 +30,7 @@ from bot.handover import Desk
 from bot.intake import MessageIntake
 from bot.live_engine import LiveEngine
 from bot.pipeline import Pipeline
+from bot.rewriting import Rewriting
 from bot.settings import Settings, kept_key
 from nlu.releases import ReleaseStore
 
@@ -179,7 +181,8 @@ def open_services(settings: Settings) -> Services:
         raise
     store = release_store(settings)
     engine = LiveEngine(store, settings.threads, log=log, clock=clock)
-    pipeline = Pipeline(engine, log, state, files.rules, files.templates, clock, settings.state_ttl)
+    rewriting = _rewriting(settings)
+    pipeline = Pipeline(engine, log, state, files.rules, files.templates, clock, settings.state_ttl, rewriting)
     api_key, is_new = _key(settings, "api_key")
     secret_key, _ = _key(settings, "secret_key")
     words = SystemWords(files)
@@ -202,6 +205,13 @@ def open_services(settings: Settings) -> Services:
         secret_key=secret_key,
         embedded=embedded,
     )
+
+
+def _rewriting(settings: Settings) -> Rewriting | None:
+    if settings.rewrite_url is None:
+        return None
+    key = settings.rewrite_key.get_secret_value() if settings.rewrite_key else None
+    return Rewriting(ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds))
 
 
 def build_telegram(services: Services) -> TelegramChannel | None:

@@ -21,9 +21,10 @@ from bot.moves import related_entries
 from bot.policy import decide, decide_each, may_hold_several
 from bot.questions import split_questions
 from bot.replies import Filled, fill, next_state
+from bot.rewriting import Rewriting
 from bot.scene import as_said
 from bot.templates import TemplateBook
-from nlu.types import Understander, Understanding
+from nlu.types import Entity, Understander, Understanding
 from retrieval.types import FaqEntry, FaqSearch, Hit
 
 log_line = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class Pipeline:
         book: the bot's templates.
         clock: tells the time.
         state_ttl: seconds after which an idle conversation starts afresh.
+        rewriting: rewords FAQ answers, None to say them in their own words.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Pipeline:
         book: TemplateBook,
         clock: Clock,
         state_ttl: int = 86_400,
+        rewriting: Rewriting | None = None,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -79,6 +82,7 @@ class Pipeline:
         self._clock = clock
         self._ttl = timedelta(seconds=state_ttl)
         self._excerpts = Excerpts()
+        self._rewriting = rewriting
 
     def handle(self, message: IncomingMessage) -> dict[str, Any]:
         """Answers one stored message and stores its turn.
@@ -105,6 +109,8 @@ class Pipeline:
         if spoken.kind is ContentKind.TEXT and may_hold_several(decision):
             decision = self._answer_each(engine, decision, split_questions(spoken.text), before, lang)
         decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
+        if spoken.kind is ContentKind.TEXT:
+            decision = self._reworded(engine, decision, spoken.text, understanding.entities)
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         after = next_state(before, understanding, decision, self._rules)
         document = answer_document(filled, decision, understanding, hits)
@@ -139,6 +145,14 @@ class Pipeline:
         excerpt = self._excerpts.of(entry, reading, engine.understander) if entry else ""
         also = tuple(self._with_excerpts(engine, each, reading) for each in decision.also)
         return replace(decision, excerpt=excerpt, also=also)
+
+    def _reworded(self, engine: Engine, decision: Decision, said: str, entities: Sequence[Entity]) -> Decision:
+        """Has a single FAQ answer reworded, where the operator wants that."""
+        entry = engine.entries.get(decision.faq)
+        if self._rewriting is None or entry is None or decision.whole or decision.also:
+            return decision
+        rewording = self._rewriting.of(entry, said, entities)
+        return replace(decision, excerpt=rewording.text or decision.excerpt, rewriting=rewording.outcome)
 
     def give_up(self, message: IncomingMessage) -> None:
         """Hands over a message that cannot be answered because of a fault inside Frontdesk.
@@ -205,6 +219,7 @@ def answer_document(
             "miss": decision.miss,
             "escalate": decision.escalate,
             "related": list(decision.related),
+            "rewriting": decision.rewriting,
             "also": [
                 {"kind": each.kind.value, "reason": each.reason, "intent": each.intent, "faq": each.faq}
                 for each in decision.also

@@ -38,6 +38,10 @@ class Settings(BaseSettings):
         state_ttl: seconds after which an idle conversation is forgotten.
         workers: conversations answered side by side in one process.
         threads: CPU threads for reading messages; 0 for torch's choice.
+        rewrite_url: an OpenAI-compatible endpoint that rewords FAQ answers; absent, they are said as they are.
+        rewrite_model: the model's name at that endpoint.
+        rewrite_key: the endpoint's bearer token, where it needs one.
+        rewrite_seconds: how long a customer waits for a rewording.
     """
 
     model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore", frozen=True)
@@ -60,16 +64,36 @@ class Settings(BaseSettings):
     state_ttl: int = Field(86_400, ge=60)
     workers: int = Field(4, ge=1, le=64)
     threads: int = Field(0, ge=0)
+    rewrite_url: str | None = None
+    rewrite_model: str = "default"
+    rewrite_key: SecretStr | None = None
+    rewrite_seconds: int = Field(4, ge=1, le=10)
 
-    @field_validator("redis_url", "database_url", "telegram_token", "secret_key", "api_key", mode="before")
+    @field_validator(
+        "redis_url",
+        "database_url",
+        "telegram_token",
+        "secret_key",
+        "api_key",
+        "retrain_schedule",
+        "telegram_webhook_url",
+        "telegram_webhook_secret",
+        "rewrite_url",
+        "rewrite_key",
+        mode="before",
+    )
     @classmethod
     def _blank_is_absent(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("retrain_schedule", "telegram_webhook_url", "telegram_webhook_secret", mode="before")
+    @field_validator("rewrite_url")
     @classmethod
-    def _blank_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError(
+                f"{value!r} is no web address; give the base of an endpoint such as http://127.0.0.1:11434/v1"
+            )
+        return value
 
     @field_validator("languages", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import httpx
 import typer
 
+from bot.adapters.chat_endpoint import ChatEndpoint
 from bot.adapters.embedded_redis import open_embedded
 from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import open_log
@@ -18,7 +19,7 @@ from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
 from bot.cli.learn import AsJson
 from bot.cli.output import print_json, print_line
-from bot.errors import FaqError, FrontdeskError, SettingsError
+from bot.errors import FaqError, FrontdeskError, SettingsError, UnavailableError
 from bot.settings import Settings, read_settings
 
 _NEEDED_BYTES = 2_000_000_000
@@ -45,7 +46,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check Redis, SQL, release, bot files, token, disk and port; ends with code 2 where something is wrong."""
+    """Check Redis, SQL, release, bot files, token, disk, port, rewriting; ends with 2 where something is wrong."""
     settings = read_settings()
     checks: dict[str, Callable[[Settings], str]] = {
         "bot files": _bot_files,
@@ -55,6 +56,7 @@ def doctor(as_json: AsJson = False) -> None:
         "release": _release,
         "port": _port,
         "telegram": _telegram,
+        "rewriting": _rewriting,
     }
     findings = [_examine(name, check, settings) for name, check in checks.items()]
     if as_json:
@@ -163,3 +165,19 @@ def _telegram(settings: Settings) -> str:
     if not answer.get("ok"):
         raise SettingsError("FRONTDESK_TELEGRAM_TOKEN: Telegram refuses the token. Copy it again from @BotFather.")
     return f"the token is @{answer['result'].get('username', '?')}'s"
+
+
+def _rewriting(settings: Settings) -> str:
+    if settings.rewrite_url is None:
+        return "off; set FRONTDESK_REWRITE_URL to have FAQ answers reworded"
+    key = settings.rewrite_key.get_secret_value() if settings.rewrite_key else None
+    endpoint = ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds)
+    try:
+        endpoint.rewrite("Is it free?", "It is free.", settings.languages[0])
+    except UnavailableError as error:
+        raise SettingsError(
+            f"FRONTDESK_REWRITE_URL: {error}. Check address, model and key, or leave it out."
+        ) from error
+    finally:
+        endpoint.close()
+    return f"{settings.rewrite_model} answers at {settings.rewrite_url}"

@@ -43,6 +43,7 @@ class Decision:
         whole: True where the customer asked for all of a long FAQ answer.
         excerpt: what of a long FAQ answer is said first; empty where it is said whole.
         related: FAQ entries whose questions are offered under an FAQ answer.
+        rewriting: what came of asking for a rewording of the answer, empty where none was asked for.
     """
 
     kind: DecisionKind
@@ -63,3 +64,4 @@ class Decision:
     whole: bool = False
     excerpt: str = ""
     related: tuple[str, ...] = ()
+    rewriting: str = ""

@@ -324,6 +324,25 @@ class Intake(Protocol):
         """
 
 
+class Rewriter(Protocol):
+    """A language model that puts an answer into words that fit a question."""
+
+    def rewrite(self, question: str, answer: str, lang: str) -> str:
+        """Rewords an answer.
+
+        Args:
+            question: what was asked, without personal data.
+            answer: the answer to keep to.
+            lang: the language to write in.
+
+        Returns:
+            Whatever the model says; the caller checks it.
+
+        Raises:
+            UnavailableError: no answer came in time, or none that can be read.
+        """
+
+
 class Knowledge(Protocol):
     """What the running release and the bot's files know, for pages that offer choices."""
 

@@ -20,6 +20,7 @@ from bot.domain.messages import IncomingMessage, Reply
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
 from bot.pipeline import Engine, Pipeline
+from bot.rewriting import Rewriting
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 
@@ -259,3 +260,47 @@ def test_of_a_long_answer_some_is_said_first_and_all_on_demand(house: House) -> 
     whole = house.intake.answer(house.says("more:long.en", 2))
     assert whole["replies"][0]["text"] == LONG.answer
     assert [button["value"] for button in whole["replies"][0]["buttons"]] == ["faq:silk.en", "faq:wool.en"]
+
+
+class Parrot:
+    """A language model that says what it is told to."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def rewrite(self, question: str, answer: str, lang: str) -> str:
+        return self.text
+
+
+class Sure(Search):
+    """Finds the wool entry, certainly."""
+
+    def search(self, vector: object, top: int = 3, lang: str | None = None, text: str = "") -> list[Hit]:
+        return [Hit(ENTRY, ENTRY.question, 0.99, 0.99)]
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "outcome"),
+    [
+        ("Wash by hand.", "Wash by hand.", "used"),
+        ("Wash at 90 degrees.", "By hand.", "refused: the number 90 is not in the answer"),
+    ],
+)
+def test_an_answer_is_reworded_only_as_far_as_it_is_true(
+    house: House, files: BotFiles, model: str, said: str, outcome: str
+) -> None:
+    engine = Engine(Reader(), Sure(), {ENTRY.id: ENTRY})
+    pipeline = Pipeline(
+        lambda: engine,
+        house.log,
+        house.state,
+        files.rules,
+        files.templates,
+        house.clock,
+        rewriting=Rewriting(Parrot(model)),
+    )
+    document = pipeline.handle(house.says("How do I wash it? #oos"))
+    assert document["decision"]["rewriting"] == outcome
+    assert document["replies"][0]["text"] == said
+    offered = [button["value"] for button in document["replies"][0]["buttons"]]
+    assert ("more:wool.en" in offered) == (outcome == "used")

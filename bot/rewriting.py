@@ -1,0 +1,100 @@
+"""FAQ answers put into fitting words by a language model, where the operator has one; never trusted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import structlog
+
+from bot.domain.ports import Rewriter
+from bot.errors import UnavailableError
+from nlu.types import Entity
+from retrieval.faithful import unfaithful
+from retrieval.types import FaqEntry
+
+log_line = structlog.get_logger(__name__)
+
+_FAILURES = 3
+_PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rewording:
+    """What came of asking for a rewording.
+
+    Attributes:
+        text: the text to say; empty where the answer's own sentences are to be said.
+        outcome: `used`, or why not.
+    """
+
+    text: str
+    outcome: str
+
+
+class Rewriting:
+    """Has answers reworded, and refuses what does not keep to them.
+
+    An endpoint that failed three times in a row is left alone for half a minute, so that customers do not wait for it.
+
+    Args:
+        rewriter: the language model.
+        now: tells seconds that only grow.
+    """
+
+    def __init__(self, rewriter: Rewriter, now: Callable[[], float] = time.monotonic) -> None:
+        self._rewriter = rewriter
+        self._now = now
+        self._guard = Lock()
+        self._failures = 0
+        self._resume = 0.0
+
+    def of(self, entry: FaqEntry, question: str, entities: Sequence[Entity]) -> Rewording:
+        """Rewords an entry's answer for a message.
+
+        Args:
+            entry: the entry that answers it.
+            question: the message as it was given.
+            entities: what was found in it; order numbers, phones and the like are masked before they leave.
+
+        Returns:
+            The text, where there is one that says what the entry says.
+        """
+        if self._now() < self._resume:
+            return Rewording("", "the endpoint failed and is left alone for a while")
+        try:
+            text = self._rewriter.rewrite(masked(question, entities), entry.answer, entry.lang).strip()
+        except UnavailableError as error:
+            self._count_failure()
+            log_line.warning("answer_not_reworded", faq=entry.id, error=str(error))
+            return Rewording("", str(error))
+        with self._guard:
+            self._failures = 0
+        if fault := unfaithful(text, entry.answer, question):
+            log_line.warning("rewording_refused", faq=entry.id, reason=fault)
+            return Rewording("", f"refused: {fault}")
+        return Rewording(text, "used")
+
+    def _count_failure(self) -> None:
+        with self._guard:
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                self._failures = 0
+                self._resume = self._now() + _PAUSE_SECONDS
+
+
+def masked(text: str, entities: Sequence[Entity]) -> str:
+    """A message with its entities replaced by their types, such as `[phone]`.
+
+    Args:
+        text: the message as it was given.
+        entities: what was found in it.
+
+    Returns:
+        The text without what names a person or an order.
+    """
+    for entity in sorted(entities, key=lambda each: -each.start):
+        text = f"{text[: entity.start]}[{entity.type}]{text[entity.end :]}"
+    return text
