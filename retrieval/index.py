@@ -10,6 +10,7 @@ import numpy as np
 
 from retrieval import storage
 from retrieval.calibration import HitCalibration, calibrate
+from retrieval.nearest.in_process import FaissIndex, Kind
 from retrieval.ranking import Queries, Ranking
 from retrieval.types import Embed, FaqEntry, FaqError, Hit, HitThresholds, Vector
 from retrieval.vectors import Rows, Weights, check_unit_length, embed_entries, passages_of
@@ -25,7 +26,7 @@ _STANDS_IN = 4.0
 class FaqIndex:
     """Finds FAQ entries by sentence vector; a `FaqSearch`, safe for concurrent searches.
 
-    FAISS proposes the entries that own the nearest wordings and passages; these, and those that share the most words
+    FAISS, exactly or beyond some size by a graph, proposes the entries that own the nearest wordings and passages; these, and those that share the most words
     with the query, are ranked by closeness (see `retrieval.ranking`). Translations of one entry (`<stem>.<lang>`)
     count as one hit.
     """
@@ -39,8 +40,7 @@ class FaqIndex:
         self._row_entry = np.concatenate([vectors.owner, np.arange(len(vectors.entries))])
         cosines = vectors.between_questions()
         self._alike = float(cosines.mean() + _ALIKE_DEVIATIONS * cosines.std()) if len(cosines) else 1.0
-        self._faiss = faiss.IndexFlatIP(vectors.wording_vectors.shape[1])
-        self._faiss.add(np.concatenate([vectors.wording_vectors, vectors.passage_vectors]))
+        self._nearest = FaissIndex.build(np.concatenate([vectors.wording_vectors, vectors.passage_vectors]))
 
     @classmethod
     def build(
@@ -92,7 +92,9 @@ class FaqIndex:
         Args:
             folder: an existing folder.
         """
-        content = faiss.serialize_index(self._faiss).tobytes()
+        rows = faiss.IndexFlatIP(self.width)
+        rows.add(np.concatenate([self._vectors.wording_vectors, self._vectors.passage_vectors]))
+        content = faiss.serialize_index(rows).tobytes()
         storage.save(Path(folder), self._vectors, self._calibration, self._row_entry, content)
 
     @property
@@ -117,9 +119,14 @@ class FaqIndex:
         return dict(zip(texts, vectors, strict=True))
 
     @property
+    def kind(self) -> Kind:
+        """How the nearest vectors are found."""
+        return self._nearest.kind
+
+    @property
     def width(self) -> int:
         """The width of its vectors."""
-        return int(self._faiss.d)
+        return self._nearest.width
 
     def entry(self, entry_id: str) -> FaqEntry | None:
         """The entry with this id, or None."""
@@ -233,15 +240,9 @@ class FaqIndex:
 
     def _candidates(self, query: Queries, top: int) -> Rows:
         """Entries that own the nearest rows or share the most words, with all their translations, ascending."""
-        rows = min(max(_CANDIDATE_ROWS, _ROWS_A_HIT * top), self._faiss.ntotal)
-        threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(1)
-        try:
-            _, nearest = self._faiss.search(query.vectors, rows)
-        finally:
-            faiss.omp_set_num_threads(threads)
+        nearest = self._nearest.search(query.vectors[0], max(_CANDIDATE_ROWS, _ROWS_A_HIT * top)).rows
         alike = self._ranking.sharing_words(query.texts[0], _CANDIDATE_ENTRIES)
-        groups = np.unique(self._vectors.group[np.concatenate([self._row_entry[nearest[0]], alike])])
+        groups = np.unique(self._vectors.group[np.concatenate([self._row_entry[nearest], alike])])
         # One entry with very many variants can own all the nearest rows; then its rivals must still be seen.
         if len(groups) <= min(top, self._vectors.groups - 1):
             return np.arange(len(self.entries))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -37,20 +38,27 @@ def add_commands(app: typer.Typer) -> None:
 
 def put(
     files: Annotated[list[Path], typer.Argument(help="FAQ files or folders, such as `frontdesk import faq` writes.")],
+    valid_from: Annotated[
+        str | None,
+        typer.Option("--valid-from", help="When they begin to answer, such as 2026-12-01 or 2026-12-01T09:00+01:00."),
+    ] = None,
+    valid_until: Annotated[str | None, typer.Option("--valid-until", help="When they cease to.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add the entries of FAQ files, or replace those that have their ids; what is the same already stays."""
+    begin, end = _moment("--valid-from", valid_from), _moment("--valid-until", valid_until)
     entries = read_faq(*data_files(files))
     log, editor = _open(read_settings())
     try:
         before = {version.entry.id: version for version in editor.entries()}
-        new = [entry for entry in map(editor.checked, entries) if not _stands(before.get(entry.id), entry)]
-        for entry in new:
-            editor.put(FaqDraft(entry), _AUTHOR)
+        drafts = [FaqDraft(editor.checked(entry), True, begin, end) for entry in entries]
+        new = [draft for draft in drafts if not _stands(before.get(draft.entry.id), draft)]
+        for draft in new:
+            editor.put(draft, _AUTHOR)
     finally:
         log.close()
-    added = [entry.id for entry in new if entry.id not in before]
-    replaced = [entry.id for entry in new if entry.id in before]
+    added = [draft.entry.id for draft in new if draft.entry.id not in before]
+    replaced = [draft.entry.id for draft in new if draft.entry.id in before]
     if as_json:
         print_json({"read": len(entries), "added": added, "replaced": replaced})
         return
@@ -116,5 +124,20 @@ def _open(settings: Settings) -> tuple[SqlLog, FaqEditor]:
     return log, FaqEditor(log, SystemClock(), languages, lambda: released)
 
 
-def _stands(version: FaqVersion | None, entry: FaqEntry) -> bool:
-    return version is not None and version.entry == entry and version.enabled
+def _stands(version: FaqVersion | None, draft: FaqDraft) -> bool:
+    if version is None:
+        return False
+    return draft == FaqDraft(version.entry, version.enabled, version.valid_from, version.valid_until)
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    """A moment as ISO 8601 writes it; in UTC where it names no time zone."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{option}: expected a date such as 2026-12-01 or 2026-12-01T09:00+01:00, got {text!r}"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -178,7 +178,7 @@ class FaissIndex:
         return int(self._index.ntotal)
 
     def search(self, vector: Vector, top: int, allowed: RowIds | None = None) -> Nearest:
-        """Finds the nearest rows; see `VectorIndex.search`."""
+        """Finds the nearest rows, on one thread; see `VectorIndex.search`."""
         query = checked_query(vector, self.width, top)
         found = min(top, len(self) if allowed is None else len(allowed))
         if not found:
@@ -190,7 +190,12 @@ class FaissIndex:
             parameters = _FAISS.SearchParametersHNSW(sel=selector, efSearch=max(_SEARCH_BREADTH, 2 * top))
         else:
             parameters = _FAISS.SearchParameters(sel=selector)
-        cosines, rows = self._index.search(query, found, params=parameters)
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(1)
+        try:
+            cosines, rows = self._index.search(query, found, params=parameters)
+        finally:
+            faiss.omp_set_num_threads(threads)
         real = rows[0] >= 0
         return Nearest(rows[0][real], cosines[0][real])
 

@@ -7,6 +7,7 @@ import pytest
 
 from retrieval.calibration import HitCalibration
 from retrieval.index import FaqIndex
+from retrieval.nearest.in_process import Kind
 from retrieval.types import FaqEntry, FaqError, FaqSearch, HitThresholds
 from retrieval.vectors import Weights
 
@@ -238,3 +239,14 @@ def test_related_entries_ask_something_close(embed):
 def test_a_translation_is_not_related(bilingual, embed):
     index = FaqIndex.build(bilingual, embed)
     assert "refund.en" not in [entry.id for entry in index.related("refund.zh", limit=5)]
+
+
+def test_a_large_knowledge_base_is_searched_by_a_graph_and_answers_alike(embed, monkeypatch):
+    entries = [FaqEntry(f"e{number}", f"part {number * 7919} of {number}", f"{number}") for number in range(300)]
+    asked = [f"what is part {number * 7919}" for number in range(0, 300, 7)]
+    exact = FaqIndex.build(entries, embed, calibration=FLAT)
+    monkeypatch.setattr("retrieval.nearest.in_process.EXACT_UP_TO", 100)
+    graph = FaqIndex.build(entries, embed, calibration=FLAT)
+    assert (exact.kind, graph.kind) == (Kind.EXACT, Kind.GRAPH)
+    for vector, text in zip(embed(asked), asked, strict=True):
+        assert ids(graph.search(vector, top=1, text=text)) == ids(exact.search(vector, top=1, text=text))

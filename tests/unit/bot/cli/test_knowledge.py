@@ -52,6 +52,28 @@ def test_a_file_is_put_once_and_what_changed_again(settings: Settings, tmp_path:
     assert [(e.id, e.answer) for e in edited_entries(settings, [])] == [("lamp.en", "Softly."), ("tea.zh", "没有。")]
 
 
+def test_entries_of_a_file_are_scheduled(settings: Settings, tmp_path: Path) -> None:
+    file = write(tmp_path / "faq.jsonl", {"id": "lamp.en", "question": "Lamp?", "answer": "Yes.", "lang": "en"})
+    assert "1 added" in run("put", file, "--valid-from", "2999-01-01").stdout
+    assert edited_entries(settings, []) == []
+    assert "0 added, 0 replaced" in run("put", file, "--valid-from", "2999-01-01T00:00+00:00").stdout
+    assert "0 added, 1 replaced" in run("put", file, "--valid-until", "2999-01-01T08:00+08:00").stdout
+    assert [entry.id for entry in edited_entries(settings, [])] == ["lamp.en"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--valid-from", "soon"], "--valid-from: expected a date such as 2026-12-01"),
+        (["--valid-from", "2999-01-01", "--valid-until", "2998-01-01"], "expected a moment after valid_from"),
+    ],
+)
+def test_a_wrong_schedule_is_refused(settings: Settings, tmp_path: Path, options: list[str], message: str) -> None:
+    file = write(tmp_path / "faq.jsonl", {"id": "lamp.en", "question": "Lamp?", "answer": "Yes.", "lang": "en"})
+    assert message in str(run("put", file, *options).exception)
+    assert edited_entries(settings, []) == []
+
+
 def test_a_disabled_entry_is_listed_and_answers_nobody(settings: Settings, tmp_path: Path) -> None:
     run("put", write(tmp_path / "faq.jsonl", {"id": "lamp.en", "question": "Lamp?", "answer": "Yes.", "lang": "en"}))
     assert run("disable", "lamp.en").exit_code == 0
