@@ -26,9 +26,9 @@ _STANDS_IN = 4.0
 class FaqIndex:
     """Finds FAQ entries by sentence vector; a `FaqSearch`, safe for concurrent searches.
 
-    FAISS, exactly or beyond some size by a graph, proposes the entries that own the nearest wordings and passages; these, and those that share the most words
-    with the query, are ranked by closeness (see `retrieval.ranking`). Translations of one entry (`<stem>.<lang>`)
-    count as one hit.
+    FAISS, exactly or beyond some size by a graph, proposes the entries that own the nearest wordings and passages;
+    these, and those that share the most words with the query, are ranked by closeness (see `retrieval.ranking`).
+    Translations of one entry (`<stem>.<lang>`) count as one hit.
     """
 
     def __init__(self, ranking: Ranking, calibration: HitCalibration) -> None:

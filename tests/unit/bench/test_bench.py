@@ -6,6 +6,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,7 +196,7 @@ def test_tfidf_baseline_learns(tmp_path: Path) -> None:
     assert tfidf_baseline(tmp_path / "train.jsonl", tmp_path / "test.jsonl").accuracy == pytest.approx(0.8)
 
 
-def write_lines(path: Path, lines: list[dict[str, str]]) -> None:
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
@@ -223,6 +224,20 @@ def test_a_set_without_a_split_is_cut_by_time_and_no_test_text_is_learnt(tmp_pat
     (known,), unseen = files_of(tmp_path, PublicSet("a set", "set", "e", {}, test=None), tmp_path / "work")
     assert [e.text for e in read_examples(known)] == [f"t{i}" for i in range(1, 8)]
     assert [e.text for e in read_examples(unseen)] == ["t8", "t9"]
+
+
+def test_pairs_of_questions_become_one_text_each(tmp_path: Path) -> None:
+    pair = {"text_a": "借呗怎么还款", "text_b": "怎么还借呗", "same": 1, "lang": "zh"}
+    for name in ("train.jsonl", "valid.jsonl"):
+        write_lines(tmp_path / "set" / name, [pair, pair | {"same": 0}])
+    public = PublicSet("pairs", "set", "e", {}, test="valid.jsonl")
+    (known,), unseen = files_of(tmp_path, public, tmp_path / "work")
+    for path in (known, unseen):
+        examples = read_examples(path)
+        assert [(e.text, e.labels["intent"]) for e in examples] == [
+            ("借呗怎么还款 | 怎么还借呗", "same"),
+            ("借呗怎么还款 | 怎么还借呗", "different"),
+        ]
 
 
 def test_commands_are_shown_without_this_machines_paths() -> None:
