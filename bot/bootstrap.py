@@ -32,6 +32,7 @@ from bot.live_engine import LiveEngine
 from bot.pipeline import Pipeline
 from bot.rewriting import Rewriting
 from bot.settings import Settings, kept_key
+from bot.templates import OPTIONAL_TEMPLATES
 from nlu.releases import ReleaseStore
 
 log_line = structlog.get_logger(__name__)
@@ -78,7 +79,9 @@ class SystemWords:
     files: BotFiles
 
     def text(self, key: str, lang: str) -> str:
-        """A template's text without slots."""
+        """A template's text without slots; empty where an optional one is not there."""
+        if key in OPTIONAL_TEMPLATES and not self.files.templates.has(key):
+            return ""
         return self.files.templates.render(key, lang, "", {}, 0).text
 
     def apology(self, message: IncomingMessage) -> Reply:

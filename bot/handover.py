@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bot.domain.conversation import Conversation, Status
-from bot.domain.messages import Reply
+from bot.domain.messages import Button, Reply
 from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
 from bot.domain.records import Agent, ConversationSummary
 from bot.errors import HeldError, InputError
@@ -18,7 +18,7 @@ LONGEST_REPLY = 4000
 """The longest reply of an agent, in characters."""
 
 SystemTexts = Callable[[str, str], str]
-"""Gives a system text (`agent_joined`, `agent_left`, `closed`) by key and language."""
+"""Gives a system text (`agent_joined`, `agent_left`, `closed`, `rate`) by key and language; empty for none."""
 
 
 class Desk:
@@ -99,6 +99,47 @@ class Desk:
         """
         self._release(conversation, agent, Status.CLOSED, "closed", "close")
 
+    def transfer(self, conversation: str, agent: Agent, name: str) -> None:
+        """Passes the conversation on to another agent; the customer notices nothing.
+
+        Args:
+            conversation: its id.
+            agent: who passes it on: its holder, or an admin.
+            name: the other agent's login name.
+
+        Raises:
+            InputError: there is no such active agent, or nobody holds the conversation.
+        """
+        with self._state.lock(conversation):
+            head = self._head(conversation)
+            other = self._log.agent_by_name(name)
+            if other is None or not other.active:
+                raise InputError(f"There is no active agent {name[:80]!r}.")
+            escalation = self._log.escalation(head.id)
+            if escalation is None or escalation.status != "held":
+                raise InputError("Nobody holds this conversation; take it over first.")
+            if escalation.agent != agent.name and agent.role != "admin":
+                raise _held_by(escalation.agent)
+            self._log.set_escalation(head.id, "held", other.id)
+            self._log.audit(agent.name, "transfer", f"{head.id} to {other.name}")
+
+    def note(self, conversation: str, agent: Agent, text: str) -> None:
+        """Notes something for the other agents; whoever works at the console may.
+
+        Args:
+            conversation: its id.
+            agent: who notes it.
+            text: what, 1 to `LONGEST_REPLY` characters.
+
+        Raises:
+            InputError: the text is empty or too long.
+        """
+        words = text.replace("\x00", "").strip()
+        if not 1 <= len(words) <= LONGEST_REPLY:
+            raise InputError(f"A note has 1 to {LONGEST_REPLY} characters; this one has {len(words)}.")
+        self._log.add_note(self._head(conversation).id, agent.id, words)
+        self._log.audit(agent.name, "note", conversation)
+
     def check_correction(self, field: str, value: str) -> None:
         """Checks that a correction names something known.
 
@@ -160,6 +201,13 @@ class Desk:
         message = Reply(self._texts(key, lang), lang)
         self._log.add_outgoing(head.id, message, author="system", key=once and f"{key}:{once}")
 
+    def _ask_for_rating(self, current: Conversation, head: ConversationSummary, escalation: int) -> None:
+        lang = _lang(current, head)
+        question = self._texts("rate", lang)
+        if question:
+            stars = tuple(Button(str(number), f"rate:{escalation}:{number}") for number in range(1, 6))
+            self._log.add_outgoing(head.id, Reply(question, lang, stars), author="system", key=f"rate:{escalation}")
+
     def _take(self, head: ConversationSummary, agent: Agent) -> Conversation:
         current = self._load(head)
         escalation = self._log.escalation(head.id)
@@ -190,6 +238,8 @@ class Desk:
             self._store(current)
             self._say(text, current, head, once=str(escalation.id) if escalation else None)
             if escalation is not None:
+                if status is Status.CLOSED and escalation.first_reply_at:
+                    self._ask_for_rating(current, head, escalation.id)
                 self._log.set_escalation(conversation, "closed", agent.id)
             self._log.audit(agent.name, action, conversation)
 

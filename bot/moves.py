@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
 from bot import forms
 from bot.domain.decisions import Decision, DecisionKind
-from bot.domain.rules import FormSpec, Route
+from bot.domain.rules import FormSpec, Priority, Route
 from bot.forms import FormStep, Outcome
 from bot.scene import Scene
 from bot.templates import shorten
@@ -22,6 +23,8 @@ OPTION_FLOOR = 0.1
 
 VALUE_BYTES = 64
 """The longest value that a button may carry (Telegram's limit)."""
+
+_RATING = re.compile(r"([0-9]{1,15}):([1-5])")
 
 OFFER_HUMAN = "human:"
 """The option that stands for a person."""
@@ -86,6 +89,9 @@ def choose(scene: Scene, option: str) -> Decision:
         return quote_faq(scene, value, f"the customer chose FAQ entry {value}")
     if verb == "more" and value:
         return replace(quote_faq(scene, value, f"the customer asked for all of FAQ entry {value}"), whole=True)
+    if verb == "rate" and (rated := _RATING.fullmatch(value)):
+        stars = int(rated[2])
+        return replace(say(scene, "rated", f"the customer gave {stars} of 5 stars"), rating=(int(rated[1]), stars))
     if verb == "intent" and value in scene.rules.intents:
         return act_on(scene, value, f"the customer chose {value}")
     return missed(scene, "the tapped button stands for nothing that the bot still knows")
@@ -161,7 +167,9 @@ def hand_over(scene: Scene, reason: str, template: str = "handover", intent: str
         return Decision(
             DecisionKind.HANDOVER, f"{reason}; a human is on the way", intent=intent, template="handover_waiting"
         )
-    return Decision(DecisionKind.HANDOVER, reason, intent=intent, template=template, escalate=reason)
+    moody = scene.emotion in scene.rules.escalation.bad_moods
+    priority = Priority.HIGH if moody else Priority.NORMAL
+    return Decision(DecisionKind.HANDOVER, reason, intent=intent, template=template, escalate=reason, priority=priority)
 
 
 def start_form(scene: Scene, intent: str, reason: str) -> Decision:

@@ -111,10 +111,12 @@ class Pipeline:
         decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
         if spoken.kind is ContentKind.TEXT:
             decision = self._reworded(engine, decision, spoken.text, understanding.entities)
+        if decision.escalate and (wait := self._log.usual_wait()):
+            decision = replace(decision, wait=max(1, round(wait.total_seconds() / 60)))
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         after = next_state(before, understanding, decision, self._rules)
         document = answer_document(filled, decision, understanding, hits)
-        self._store(message, filled, document, after)
+        self._store(message, filled, document, after, decision)
         return document
 
     def _answer_each(
@@ -168,7 +170,7 @@ class Pipeline:
         filled = fill(decision, before, self._rules, self._book, {})
         status = before.status if before.status is Status.AGENT else Status.WAITING
         after = replace(before, status=status, form=None, turns=before.turns + 1)
-        self._store(message, filled, answer_document(filled, decision, None, []), after)
+        self._store(message, filled, answer_document(filled, decision, None, []), after, decision)
 
     def _load(self, conversation: str) -> Conversation:
         """The live state where it is as new as the stored one, else the stored one unless it is too old."""
@@ -183,9 +185,17 @@ class Pipeline:
             return Conversation(conversation, status=snapshot.status, lang=snapshot.lang, turns=snapshot.turns)
         return snapshot
 
-    def _store(self, message: IncomingMessage, filled: Filled, document: dict[str, Any], after: Conversation) -> None:
+    def _store(
+        self,
+        message: IncomingMessage,
+        filled: Filled,
+        document: dict[str, Any],
+        after: Conversation,
+        decision: Decision,
+    ) -> None:
         """Stores the turn first; the live state may be lost, as it can be rebuilt."""
         turn = TurnRecord(message, self._clock.now(), filled.replies, document, after, filled.escalate)
+        turn = replace(turn, priority=decision.priority, rating=decision.rating)
         self._log.record_turn(turn)
         try:
             self._state.save(after)
@@ -218,6 +228,7 @@ def answer_document(
             "options": list(decision.options),
             "miss": decision.miss,
             "escalate": decision.escalate,
+            "priority": decision.priority.name.lower(),
             "related": list(decision.related),
             "rewriting": decision.rewriting,
             "also": [

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot import forms
+from bot.alerts import heard
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind
@@ -112,6 +113,21 @@ def held_by_agent(scene: Scene) -> Decision | None:
     if scene.conversation.status is not Status.AGENT:
         return None
     return Decision(DecisionKind.SILENT, "an agent holds the conversation", form_state=scene.form)
+
+
+def alert(scene: Scene) -> Decision | None:
+    """Words of danger or of a threat: a fixed text, and a human at once, also where one is on the way already."""
+    alarm = heard(scene.text, scene.rules.escalation.alerts) if scene.tap is None else None
+    if alarm is None:
+        return None
+    reason = f'{alarm.rule.name}: the customer said "{alarm.phrase}"'
+    return Decision(
+        DecisionKind.HANDOVER,
+        reason,
+        template=alarm.rule.template,
+        escalate=reason,
+        priority=alarm.rule.priority,
+    )
 
 
 def command(scene: Scene) -> Decision | None:
@@ -252,6 +268,7 @@ Rule = Callable[[Scene], Decision | None]
 
 RULES: tuple[Rule, ...] = (
     held_by_agent,
+    alert,
     command,
     not_words,
     nothing_said,

@@ -10,7 +10,7 @@ from bot import forms
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import Button, Reply
-from bot.domain.rules import BotRules, SlotType
+from bot.domain.rules import BotRules, Priority, SlotType
 from bot.moves import VALUE_BYTES
 from bot.templates import TemplateBook, shorten
 from nlu.types import Understanding
@@ -120,7 +120,7 @@ class _Composer:
     def replies(self) -> tuple[Reply, ...]:
         if self.decision.kind is DecisionKind.SILENT:
             return ()
-        main = self._faq() if self.decision.kind is DecisionKind.FAQ else self._spoken()
+        main = self._faq() if self.decision.kind is DecisionKind.FAQ else self._with_wait(self._spoken())
         state = self.decision.form_state
         if state is None or self.decision.kind is DecisionKind.FORM:
             return (main,)
@@ -144,15 +144,26 @@ class _Composer:
         related = (self._option(f"faq:{other}") for other in self.decision.related)
         buttons = tuple(button for button in related if button)
         value = f"more:{entry.id}"
-        if not self.decision.excerpt or len(value.encode()) > VALUE_BYTES:
-            return Reply(entry.answer, entry.lang, buttons)
-        return Reply(self.decision.excerpt, entry.lang, (Button(MORE.get(entry.lang, _GAP), value), *buttons))
+        reply = Reply(entry.answer, entry.lang, buttons)
+        if self.decision.excerpt and len(value.encode()) <= VALUE_BYTES:
+            reply = Reply(self.decision.excerpt, entry.lang, (Button(MORE.get(entry.lang, _GAP), value), *buttons))
+        moody = self.decision.emotion in self.rules.escalation.bad_moods and entry.lang == self.decision.lang
+        return self._led("sympathy", reply) if moody and self.book.has("sympathy") else reply
+
+    def _with_wait(self, reply: Reply) -> Reply:
+        """A handover with how long it usually takes until somebody answers."""
+        decision = self.decision
+        expected = decision.wait and decision.kind is DecisionKind.HANDOVER and decision.priority < Priority.URGENT
+        if not expected or not self.book.has("expected_wait"):
+            return reply
+        told = self._render("expected_wait", {"minutes": str(decision.wait)})
+        return replace(reply, text=f"{reply.text}\n{told.text}")
 
     def _spoken(self) -> Reply:
         decision = self.decision
         offered = tuple(button for value in decision.options if (button := self._option(value)))
         template, slots = decision.template, decision.slots
-        if template in ("clarify", "clarify_one") and not offered:
+        if (template in ("clarify", "clarify_one") and not offered) or not self.book.has(template):
             template = "fallback"
         if template == "clarify_one":
             slots, offered = {"option": offered[0].label}, ()

@@ -48,6 +48,15 @@ SYSTEM_TEMPLATES: Mapping[str, frozenset[str]] = {
 }
 """Templates that the bot itself needs, with the placeholders each may use besides `{name}`."""
 
+OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
+    "sympathy": frozenset(),
+    "expected_wait": frozenset({"minutes"}),
+    "rate": frozenset(),
+    "rated": frozenset(),
+}
+"""What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
+handover, when an agent closes the conversation, and to a rating."""
+
 _PIECE = re.compile(r"\{\{|\}\}|\{([a-z][a-z0-9_]*)\}|([{}])|[^{}]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
@@ -149,6 +158,10 @@ class TemplateBook:
     templates: Mapping[str, Template]
     names: Mapping[str, str]
     default_language: str = field(default="en")
+
+    def has(self, key: str) -> bool:
+        """Whether there is anything to say under a key."""
+        return key in self.templates
 
     def render(self, key: str, lang: str, emotion: str, slots: Mapping[str, str], variant: int) -> Reply:
         """Says something.

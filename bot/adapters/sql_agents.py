@@ -24,6 +24,12 @@ class SqlAgents(SqlAccess):
             row = _named(session, name)
             return None if row is None else _agent(row)
 
+    def agents(self) -> list[Agent]:
+        """All active agents, by name."""
+        active = select(AgentRow).where(col(AgentRow.active).is_(True)).order_by(col(AgentRow.name))
+        with self._read() as session:
+            return [_agent(row) for row in session.exec(active)]
+
     def add_agent(self, name: str, password_hash: str, role: str) -> int:
         """Creates an agent.
 

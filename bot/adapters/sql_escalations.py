@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from statistics import median
 
 from sqlalchemy import case, func
 from sqlmodel import Session, col, select
 
 from bot.adapters.sql_conversations import hold_conversation
 from bot.adapters.sql_engine import SqlAccess
-from bot.adapters.sql_tables import AgentRow, ConversationRow, EscalationRow, MessageRow
-from bot.domain.records import Escalation
+from bot.adapters.sql_tables import AgentRow, ConversationRow, EscalationRow, MessageRow, NoteRow, RatingRow
+from bot.domain.records import Escalation, Note
+from bot.domain.rules import Priority
 from bot.errors import InputError
 
+_RECENT = 20
+_ENOUGH = 3
 _URGENCY = case((col(EscalationRow.status) == "open", 0), (col(EscalationRow.status) == "held", 1), else_=2)
 
 
-def open_live_escalation(session: Session, conversation: str, turn: int | None, reason: str, now: datetime) -> int:
-    """Opens an escalation unless one is open or held.
+def open_live_escalation(
+    session: Session,
+    conversation: str,
+    turn: int | None,
+    reason: str,
+    now: datetime,
+    priority: Priority = Priority.NORMAL,
+) -> int:
+    """Opens an escalation; one that is open or held already becomes more urgent, never less.
 
     Args:
         session: a writing transaction that holds the conversation.
@@ -25,25 +36,54 @@ def open_live_escalation(session: Session, conversation: str, turn: int | None, 
         turn: the turn that led to it, if any.
         reason: why.
         now: the present moment.
+        priority: how soon a human has to act.
 
     Returns:
         The id of the escalation that is open or held now.
     """
     row = _live(session, conversation)
     if row is None:
-        row = EscalationRow(conversation=conversation, turn_id=turn, reason=reason, status="open", opened_at=now)
+        row = EscalationRow(
+            conversation=conversation, turn_id=turn, reason=reason, status="open", opened_at=now, priority=priority
+        )
         session.add(row)
         session.flush()
+    elif priority > row.priority:
+        row.priority = priority
+        row.reason = f"{reason}; {row.reason}"
     return row.id or 0
 
 
+def note_first_reply(session: Session, conversation: str, now: datetime) -> None:
+    """Notes when an agent first wrote in the escalation that is open or held."""
+    row = _live(session, conversation)
+    if row is not None and row.first_reply_at is None:
+        row.first_reply_at = now
+
+
+def keep_rating(session: Session, conversation: str, escalation: int, stars: int, now: datetime) -> None:
+    """Keeps a customer's rating of an agent's help; a later one replaces the earlier.
+
+    Args:
+        session: a writing transaction.
+        conversation: whose; an escalation of another conversation is left alone.
+        escalation: the id of the escalation.
+        stars: 1 to 5.
+        now: the present moment.
+    """
+    row = session.get(EscalationRow, escalation)
+    if row is not None and row.conversation == conversation:
+        session.merge(RatingRow(escalation_id=escalation, value=stars, at=now))
+
+
 class SqlEscalations(SqlAccess):
-    """Opens, moves and lists escalations."""
+    """Opens, moves and lists escalations, with the agents' notes about them."""
 
     def escalations(self, status: str | None = None, limit: int = 200) -> list[Escalation]:
-        """Escalations, open ones first, the oldest first within each status."""
+        """Escalations, open ones first, then the most urgent, then the oldest."""
         with self._read() as session:
-            rows = select(EscalationRow).order_by(_URGENCY, col(EscalationRow.id)).limit(limit)
+            order = (_URGENCY, col(EscalationRow.priority).desc(), col(EscalationRow.id))
+            rows = select(EscalationRow).order_by(*order).limit(limit)
             if status is not None:
                 rows = rows.where(col(EscalationRow.status) == status)
             return _records(session, list(session.exec(rows)))
@@ -88,6 +128,37 @@ class SqlEscalations(SqlAccess):
             row.closed_at = now if status == "closed" else None
             head.updated_at = now
 
+    def usual_wait(self) -> timedelta | None:
+        """The median time from an escalation to an agent's first words, of the latest twenty; None for under three."""
+        answered = (
+            select(EscalationRow)
+            .where(col(EscalationRow.first_reply_at).is_not(None))
+            .order_by(col(EscalationRow.id).desc())
+            .limit(_RECENT)
+        )
+        with self._read() as session:
+            seconds = [
+                (row.first_reply_at - row.opened_at).total_seconds()
+                for row in session.exec(answered)
+                if row.first_reply_at is not None
+            ]
+        return timedelta(seconds=median(seconds)) if len(seconds) >= _ENOUGH else None
+
+    def add_note(self, conversation: str, agent: int, text: str) -> None:
+        """Stores what an agent notes about a conversation."""
+        with self._write() as session:
+            now = self._clock.now()
+            hold_conversation(session, conversation, now)
+            session.add(NoteRow(conversation=conversation, agent_id=agent, text=text, at=now))
+
+    def notes(self, conversation: str) -> list[Note]:
+        """The agents' notes about a conversation, the oldest first."""
+        kept = select(NoteRow).where(col(NoteRow.conversation) == conversation).order_by(col(NoteRow.id))
+        with self._read() as session:
+            rows = list(session.exec(kept))
+            names = agent_names(session, {row.agent_id for row in rows})
+            return [Note(names[row.agent_id], row.text, row.at) for row in rows]
+
 
 def _live(session: Session, conversation: str) -> EscalationRow | None:
     live = select(EscalationRow).where(
@@ -112,6 +183,8 @@ def _records(session: Session, rows: list[EscalationRow]) -> list[Escalation]:
         for message in session.exec(select(MessageRow).where(col(MessageRow.id).in_(latest)))
     }
     names = agent_names(session, {row.agent_id for row in rows if row.agent_id is not None})
+    ratings = select(RatingRow).where(col(RatingRow.escalation_id).in_([row.id for row in rows]))
+    stars = {rating.escalation_id: rating.value for rating in session.exec(ratings)}
     return [
         Escalation(
             id=row.id or 0,
@@ -123,6 +196,10 @@ def _records(session: Session, rows: list[EscalationRow]) -> list[Escalation]:
             last_text=words.get(row.conversation, ""),
             customer=heads[row.conversation].customer,
             lang=heads[row.conversation].lang,
+            priority=Priority(row.priority),
+            first_reply_at=row.first_reply_at,
+            closed_at=row.closed_at,
+            stars=stars.get(row.id or 0, 0),
         )
         for row in rows
     ]

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select, update
 
 from bot.adapters.sql_conversations import channel_of, hold_conversation, last_turn
 from bot.adapters.sql_engine import SqlAccess
+from bot.adapters.sql_escalations import note_first_reply
 from bot.adapters.sql_tables import OutgoingRow
 from bot.domain.messages import Button, Reply
 from bot.domain.records import Outgoing
@@ -112,6 +113,8 @@ class SqlOutbox(SqlAccess):
             row = queue_reply(conversation, reply, now, author=author, after_turn=after, agent=agent, key=key)
             head.updated_at = now
             session.add(row)
+            if author == "agent":
+                note_first_reply(session, conversation, now)
             session.flush()
             return row.id
 

@@ -16,7 +16,9 @@ from bot.adapters.sql_tables import (
     EscalationRow,
     FeedbackRow,
     MessageRow,
+    NoteRow,
     OutgoingRow,
+    RatingRow,
     TurnRow,
     storable,
 )
@@ -35,8 +37,8 @@ class SqlPrivacy(SqlAccess):
             conversation: the customer's conversation.
 
         Returns:
-            `conversation` and lists of `messages`, `turns`, `outgoing`, `escalations`, `corrections` and `feedback`,
-            each in order; empty where the conversation is unknown.
+            `conversation` and lists of `messages`, `turns`, `outgoing`, `escalations`, `corrections`, `notes`,
+            `ratings` and `feedback`, each in order; empty where the conversation is unknown.
         """
         with self._read() as session:
             head = session.get(ConversationRow, conversation)
@@ -67,6 +69,8 @@ class SqlPrivacy(SqlAccess):
                 delete(FeedbackRow).where(col(FeedbackRow.turn_id).in_(_turns(conversation))),
                 delete(CorrectionRow).where(col(CorrectionRow.turn_id).in_(_turns(conversation))),
                 delete(OutgoingRow).where(col(OutgoingRow.conversation) == conversation),
+                delete(RatingRow).where(col(RatingRow.escalation_id).in_(_escalations(conversation))),
+                delete(NoteRow).where(col(NoteRow.conversation) == conversation),
                 delete(EscalationRow).where(col(EscalationRow.conversation) == conversation),
                 delete(TurnRow).where(col(TurnRow.conversation) == conversation),
                 delete(MessageRow).where(col(MessageRow.conversation) == conversation),
@@ -82,6 +86,10 @@ def _turns(conversation: str) -> Select[Any]:
     return select(TurnRow.id).where(col(TurnRow.conversation) == conversation)
 
 
+def _escalations(conversation: str) -> Select[Any]:
+    return select(EscalationRow.id).where(col(EscalationRow.conversation) == conversation)
+
+
 def _belongings(conversation: str) -> dict[str, Any]:
     turns = _turns(conversation)
     return {
@@ -90,6 +98,8 @@ def _belongings(conversation: str) -> dict[str, Any]:
         "outgoing": select(OutgoingRow).where(col(OutgoingRow.conversation) == conversation).order_by("id"),
         "escalations": select(EscalationRow).where(col(EscalationRow.conversation) == conversation).order_by("id"),
         "corrections": select(CorrectionRow).where(col(CorrectionRow.turn_id).in_(turns)).order_by("id"),
+        "notes": select(NoteRow).where(col(NoteRow.conversation) == conversation).order_by("id"),
+        "ratings": select(RatingRow).where(col(RatingRow.escalation_id).in_(_escalations(conversation))),
         "feedback": select(FeedbackRow).where(col(FeedbackRow.turn_id).in_(turns)).order_by("turn_id"),
     }
 

@@ -177,6 +177,31 @@ class EscalationRow(SQLModel, table=True):
     opened_at: datetime = Field(sa_type=UtcDateTime)
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     agent_id: int | None = Field(default=None, foreign_key="agent.id")
+    priority: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    first_reply_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class NoteRow(SQLModel, table=True):
+    """What agents tell each other about a conversation; no customer reads it."""
+
+    __tablename__ = "note"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, primary_key=True)
+    conversation: str = Field(foreign_key="conversation.id", sa_type=StorableText, index=True)
+    agent_id: int = Field(foreign_key="agent.id")
+    text: str = Field(sa_type=StorableText)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RatingRow(SQLModel, table=True):
+    """How content a customer was with an agent's help, 1 to 5."""
+
+    __tablename__ = "rating"
+
+    escalation_id: int = Field(primary_key=True, foreign_key="escalation.id", sa_column_kwargs={"autoincrement": False})
+    value: int
+    at: datetime = Field(sa_type=UtcDateTime)
 
 
 class CorrectionRow(SQLModel, table=True):

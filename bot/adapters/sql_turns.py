@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from bot.adapters.sql_conversations import hold_conversation, keep_state
 from bot.adapters.sql_engine import SqlAccess, insert_once
-from bot.adapters.sql_escalations import open_live_escalation
+from bot.adapters.sql_escalations import keep_rating, open_live_escalation
 from bot.adapters.sql_outbox import queue_reply
 from bot.adapters.sql_tables import MessageRow, TurnRow
 from bot.domain.messages import ContentKind, IncomingMessage
@@ -99,8 +99,10 @@ class SqlTurns(SqlAccess):
                 session.add(queue_reply(conversation, reply, now, author="bot", after_turn=turn_id, turn=turn_id))
                 session.flush()
             keep_state(head, turn.state, now)
+            if turn.rating is not None:
+                keep_rating(session, conversation, *turn.rating, now)
             if turn.escalate is not None:
-                open_live_escalation(session, conversation, turn_id, turn.escalate, now)
+                open_live_escalation(session, conversation, turn_id, turn.escalate, now, turn.priority)
             return turn_id
 
     def answer_document(self, conversation: str, message_id: str) -> dict[str, Any] | None:

@@ -7,7 +7,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from bot.bot_files.yaml_values import Value, guess, one_of
-from bot.domain.rules import BotRules, EscalationRules, FormSpec, IntentRule, Roles, Route, Words
+from bot.domain.rules import (
+    AlertRule,
+    BotRules,
+    EscalationRules,
+    FormSpec,
+    IntentRule,
+    Priority,
+    Roles,
+    Route,
+    Words,
+)
 from bot.forms import plain
 from bot.moves import VALUE_BYTES
 
@@ -71,7 +81,7 @@ def read_rules(basics: Basics, forms: Mapping[str, FormSpec], templates: Collect
         forms=forms,
         emotions=basics.emotions,
         protected=_protected(fields["protected"], intents, basics.emotions),
-        escalation=_escalation(fields["escalation"], basics.emotions),
+        escalation=_escalation(fields["escalation"], basics, templates),
         commands=_commands(fields["commands"], templates),
         roles=_roles(fields["roles"], intents),
         words=_words(fields["words"], basics.languages),
@@ -122,8 +132,9 @@ def _protected(value: Value, intents: Collection[str], emotions: Collection[str]
     return {head: names for head, names in labels.items() if names}
 
 
-def _escalation(value: Value, emotions: Collection[str]) -> EscalationRules:
-    fields = value.fields(optional=("strong_emotions", "repeated", "misses"))
+def _escalation(value: Value, basics: Basics, templates: Collection[str]) -> EscalationRules:
+    emotions = basics.emotions
+    fields = value.fields(optional=("strong_emotions", "repeated", "misses", "alerts"))
     repeated = fields["repeated"].fields(optional=("emotions", "times", "within"))
     times, within = repeated["times"].number(2, 1, 6), repeated["within"].number(3, 1, 6)
     if times > within:
@@ -134,6 +145,22 @@ def _escalation(value: Value, emotions: Collection[str]) -> EscalationRules:
         times=times,
         within=within,
         misses=fields["misses"].number(2, 1, 20),
+        alerts=tuple(
+            _alert(name, alert, basics.languages, templates) for name, alert in fields["alerts"].entries().items()
+        ),
+    )
+
+
+def _alert(name: str, value: Value, languages: Collection[str], templates: Collection[str]) -> AlertRule:
+    fields = value.fields(("words",), ("template", "priority"))
+    said = fields["words"].fields(required=languages)
+    phrases = tuple(phrase for words in said.values() for phrase in words.texts())
+    priority = fields["priority"].member([p.name.lower() for p in Priority], "a priority", "high")
+    return AlertRule(
+        name=name,
+        phrases=tuple(phrase for phrase in phrases if phrase),
+        template=fields["template"].member(templates, "a key of templates.yaml", "handover"),
+        priority=Priority[priority.upper()],
     )
 
 

@@ -9,7 +9,7 @@ from bot.domain.messages import Button
 from bot.domain.rules import BotRules
 from bot.errors import InputError
 from bot.moves import VALUE_BYTES
-from bot.templates import DEFAULT, NAME, SYSTEM_TEMPLATES, Phrasing, Template, parse_phrasing
+from bot.templates import DEFAULT, NAME, OPTIONAL_TEMPLATES, SYSTEM_TEMPLATES, Phrasing, Template, parse_phrasing
 
 BUTTONS = "buttons"
 """The key of quick replies that all phrasings of a language share."""
@@ -20,8 +20,9 @@ TEXT_LIMIT = 2000
 
 def allowed_slots(rules: BotRules) -> dict[str, frozenset[str]]:
     """Every template that the bot uses, with the placeholders that have a value wherever it is used."""
-    uses: list[tuple[str, frozenset[str]]] = list(SYSTEM_TEMPLATES.items())
+    uses: list[tuple[str, frozenset[str]]] = [*SYSTEM_TEMPLATES.items(), *OPTIONAL_TEMPLATES.items()]
     nothing: frozenset[str] = frozenset()
+    uses += [(alert.template, nothing) for alert in rules.escalation.alerts]
     uses += [(action, nothing) for action in rules.commands.values() if action not in ("human", "cancel")]
     for rule in rules.intents.values():
         form = rules.forms.get(rule.form)
@@ -53,6 +54,8 @@ def read_templates(top: Value, rules: BotRules) -> dict[str, Template]:
     for key in SYSTEM_TEMPLATES:
         if key not in entries:
             top.complain(f'the key "{key}" is missing; the bot says it by itself, so write at least one phrasing')
+    if "rate" in entries and "rated" not in entries:
+        entries["rate"].complain('asks for a rating, and "rated", which thanks for it, is missing; add it')
     for key, value in entries.items():
         if key not in allowed:
             value.complain(

@@ -14,10 +14,10 @@ from bot.console.auth import Session
 from bot.console.login import Guard
 from bot.console.render import Pages
 from bot.console.texts import TEXTS
-from bot.console.views import show_turn
+from bot.console.views import show_turn, summarise
 from bot.domain.conversation import Status
 from bot.domain.ports import ConversationLog, Knowledge
-from bot.domain.records import Agent
+from bot.domain.records import Agent, Escalation
 from bot.errors import HeldError, InputError
 from bot.handover import CORRECTABLE, LONGEST_REPLY, Desk
 from bot.web import button_labels, page_language
@@ -121,6 +121,10 @@ class ConversationPage:
             "here": f"/console/conversation?{urlencode({'id': conversation})}",
             "head": head,
             "reason": escalation.reason if escalation else "",
+            "priority": escalation.priority.name.lower() if escalation else "normal",
+            "summary": summarise(turns),
+            "notes": self._log.notes(conversation),
+            "colleagues": self._colleagues(escalation, session.agent),
             "holder": holder,
             "may_take": not holder,
             "may_release": (mine or session.agent.role == "admin") and head.status is not Status.CLOSED,
@@ -133,6 +137,14 @@ class ConversationPage:
             "turns_at_most": TURNS_AT_MOST,
             "choices": {head: self._knowledge.labels(head) for head in ("intent", "emotion")},
         }
+
+    def _colleagues(self, escalation: Escalation | None, agent: Agent) -> list[str]:
+        """To whom the conversation can be passed on, by an agent who may."""
+        if escalation is None or escalation.status != "held":
+            return []
+        if escalation.agent != agent.name and agent.role != "admin":
+            return []
+        return [other.name for other in self._log.agents() if other.name != escalation.agent]
 
 
 def add_conversation(router: APIRouter, page: ConversationPage, desk: Desk, guard: Guard) -> None:
@@ -166,6 +178,30 @@ def add_conversation(router: APIRouter, page: ConversationPage, desk: Desk, guar
     add_act("take", desk.take)
     add_act("hand-back", desk.hand_back)
     add_act("close", desk.close)
+
+    @router.post("/conversation/transfer")
+    def transfer(
+        request: Request,
+        id: Annotated[str, Form()],  # noqa: A002
+        to: Annotated[str, Form(max_length=200)],
+        session: Session = Depends(guard.form),
+    ) -> Response:
+        conversation = _clean(id)
+        return page.act(
+            request, session, conversation, lambda: desk.transfer(conversation, session.agent, to), done="transfer"
+        )
+
+    @router.post("/conversation/note")
+    def note(
+        request: Request,
+        id: Annotated[str, Form()],  # noqa: A002
+        text: Annotated[str, Form()] = "",
+        session: Session = Depends(guard.form),
+    ) -> Response:
+        conversation = _clean(id)
+        return page.act(
+            request, session, conversation, lambda: desk.note(conversation, session.agent, text), done="note"
+        )
 
     @router.post("/conversation/reply")
     def reply(

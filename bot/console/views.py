@@ -10,6 +10,8 @@ from typing import Any
 from bot.domain.records import ConversationSummary, Correction, Escalation, Outgoing, TurnView
 from bot.web import spoken_text
 
+_MOODS_SHOWN = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:
@@ -88,6 +90,8 @@ class QueueRow:
         emotion: the emotion of the last turn, empty where none is believed.
         last_text: the customer's last words.
         holder: the agent who holds it, empty otherwise.
+        priority: `normal`, `high` or `urgent`.
+        stars: the customer's rating of the help, 0 for none.
     """
 
     conversation: str
@@ -101,6 +105,42 @@ class QueueRow:
     emotion: str
     last_text: str
     holder: str
+    priority: str = "normal"
+    stars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an agent wants to know before reading on.
+
+    Attributes:
+        wishes: the intents acted upon, each once, the latest last.
+        facts: `type: value` of what the customer named, each once.
+        moods: the believed emotion of each turn, the oldest first; empty where none is believed.
+    """
+
+    wishes: tuple[str, ...]
+    facts: tuple[str, ...]
+    moods: tuple[str, ...]
+
+
+def summarise(turns: Sequence[TurnView]) -> Summary:
+    """Sums a conversation up from what was read of its turns.
+
+    Args:
+        turns: the turns in order.
+
+    Returns:
+        What was wanted, named and felt.
+    """
+    wishes = (str(_mapping(turn.document.get("decision")).get("intent") or "") for turn in turns)
+    facts = (fact for turn in turns for fact in read_trace(turn.document).entities)
+    moods = tuple(_believed_emotion(turn) for turn in turns)
+    return Summary(
+        wishes=tuple(dict.fromkeys(wish for wish in wishes if wish)),
+        facts=tuple(dict.fromkeys(facts)),
+        moods=moods[-_MOODS_SHOWN:],
+    )
 
 
 def read_trace(document: Mapping[str, Any]) -> Trace:
@@ -173,6 +213,8 @@ def queue_row(escalation: Escalation, last: TurnView | None, now: datetime) -> Q
         emotion=_believed_emotion(last),
         last_text=_last_words(last) or escalation.last_text,
         holder=escalation.agent,
+        priority=escalation.priority.name.lower(),
+        stars=escalation.stars,
     )
 
 

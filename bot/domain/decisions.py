@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.domain.conversation import FormState
+from bot.domain.rules import Priority
 
 
 class DecisionKind(StrEnum):
@@ -39,6 +40,9 @@ class Decision:
         slots: what the templates may insert.
         form_state: the form as it stands after this message, None where none is being filled.
         escalate: why a human has to act, empty where none has to.
+        priority: how soon.
+        wait: minutes until an agent usually answers, 0 where that is not known.
+        rating: the escalation that the customer rates and the stars given, or None.
         also: how the message's other questions are answered, in their order.
         whole: True where the customer asked for all of a long FAQ answer.
         excerpt: what of a long FAQ answer is said first; empty where it is said whole.
@@ -60,6 +64,9 @@ class Decision:
     slots: dict[str, str] = field(default_factory=dict)
     form_state: FormState | None = None
     escalate: str = ""
+    priority: Priority = Priority.NORMAL
+    wait: int = 0
+    rating: tuple[int, int] | None = None
     also: tuple[Decision, ...] = ()
     whole: bool = False
     excerpt: str = ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.domain.conversation import Conversation
@@ -21,6 +21,7 @@ from bot.domain.records import (
     FaqDraft,
     FaqVersion,
     LoggedUtterance,
+    Note,
     Outgoing,
     TurnRecord,
     TurnView,
@@ -182,7 +183,7 @@ class ConversationLog(Protocol):
 
     # -- escalations and agents
     def escalations(self, status: str | None = None, limit: int = 200) -> list[Escalation]:
-        """Escalations, open ones first, the oldest first within each status."""
+        """Escalations, open ones first, then the most urgent, then the oldest."""
 
     def escalation(self, conversation: str) -> Escalation | None:
         """The open or held escalation of a conversation, or None where there is none."""
@@ -192,6 +193,15 @@ class ConversationLog(Protocol):
 
     def set_escalation(self, conversation: str, status: str, agent: int | None) -> None:
         """Sets the open or held escalation of a conversation to `held` or `closed`."""
+
+    def usual_wait(self) -> timedelta | None:
+        """The median time from an escalation to an agent's first words; None where too few are known."""
+
+    def add_note(self, conversation: str, agent: int, text: str) -> None:
+        """Stores what an agent notes about a conversation; no customer reads it."""
+
+    def notes(self, conversation: str) -> list[Note]:
+        """The agents' notes about a conversation, the oldest first."""
 
     def add_correction(self, turn_id: int, field: str, value: str, agent: int) -> int:
         """Stores what a turn's `intent`, `emotion` or `faq` should have been; a later one replaces the earlier."""
@@ -207,6 +217,9 @@ class ConversationLog(Protocol):
 
     def agent_by_name(self, name: str) -> Agent | None:
         """An agent by login name."""
+
+    def agents(self) -> list[Agent]:
+        """All active agents, by name."""
 
     def add_agent(self, name: str, password_hash: str, role: str) -> int:
         """Creates an agent.

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, IncomingMessage, Reply
+from bot.domain.rules import Priority
 from retrieval.types import FaqEntry
 
 
@@ -22,6 +23,8 @@ class TurnRecord:
         document: the whole answer document (replies, decision, understanding, hits, release), plain JSON values.
         state: the conversation's state after the turn.
         escalate: why a human is asked for, or None.
+        priority: how soon.
+        rating: the escalation that the customer rates and the stars given, or None.
     """
 
     message: IncomingMessage
@@ -30,6 +33,8 @@ class TurnRecord:
     document: dict[str, Any]
     state: Conversation
     escalate: str | None = None
+    priority: Priority = Priority.NORMAL
+    rating: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,10 @@ class Escalation:
         last_text: the customer's last words.
         customer: display name, empty where unknown.
         lang: the conversation's language.
+        priority: how soon a human has to act.
+        first_reply_at: when an agent wrote first, None before that.
+        closed_at: when it was closed, None before that.
+        stars: the customer's rating of the help, 1 to 5; 0 for none.
     """
 
     id: int
@@ -136,6 +145,25 @@ class Escalation:
     last_text: str
     customer: str
     lang: str
+    priority: Priority = Priority.NORMAL
+    first_reply_at: datetime | None = None
+    closed_at: datetime | None = None
+    stars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an agent noted about a conversation; no customer reads it.
+
+    Attributes:
+        agent: who.
+        text: what.
+        at: when.
+    """
+
+    agent: str
+    text: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

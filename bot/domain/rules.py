@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 CONFIRM = "confirm"
 """What a form asks for once every slot is known; no slot may have this name."""
@@ -18,6 +18,14 @@ class Route(StrEnum):
     HANDOVER = "handover"
     SMALLTALK = "smalltalk"
     FAQ = "faq"
+
+
+class Priority(IntEnum):
+    """How soon a human has to act."""
+
+    NORMAL = 0
+    HIGH = 1
+    URGENT = 2
 
 
 class SlotType(StrEnum):
@@ -119,6 +127,23 @@ class IntentRule:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRule:
+    """Words that call for a human whatever else the message says.
+
+    Attributes:
+        name: what it is about.
+        phrases: the words, of all languages together.
+        template: what the bot says, as it stands.
+        priority: how soon a human has to act.
+    """
+
+    name: str
+    phrases: tuple[str, ...]
+    template: str
+    priority: Priority = Priority.HIGH
+
+
+@dataclass(frozen=True, slots=True)
 class EscalationRules:
     """When a human takes over without being asked for.
 
@@ -128,6 +153,7 @@ class EscalationRules:
         times: how many showings of them are enough,
         within: among this many turns.
         misses: turns in a row without an answer that are enough.
+        alerts: words that call for a human, the gravest first.
     """
 
     strong_emotions: frozenset[str] = frozenset()
@@ -135,6 +161,12 @@ class EscalationRules:
     times: int = 2
     within: int = 3
     misses: int = 2
+    alerts: tuple[AlertRule, ...] = ()
+
+    @property
+    def bad_moods(self) -> frozenset[str]:
+        """The emotions that call for care."""
+        return self.strong_emotions | self.repeated_emotions
 
 
 @dataclass(frozen=True, slots=True)

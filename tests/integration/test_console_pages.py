@@ -22,6 +22,7 @@ from bot.console import pages
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, IncomingMessage, Reply
 from bot.domain.records import TurnRecord
+from bot.domain.rules import Priority
 from bot.errors import LogUnavailableError
 from bot.handover import Desk
 
@@ -190,7 +191,16 @@ def test_the_session_cookie_is_guarded(app: FastAPI, scheme: str) -> None:
 @pytest.mark.parametrize("csrf", [None, "", "0" * 64, "é"], ids=["missing", "empty", "wrong", "not ASCII"])
 @pytest.mark.parametrize(
     "path",
-    ["conversation/take", "conversation/reply", "conversation/hand-back", "conversation/close", "correct", "logout"],
+    [
+        "conversation/take",
+        "conversation/reply",
+        "conversation/hand-back",
+        "conversation/close",
+        "conversation/transfer",
+        "conversation/note",
+        "correct",
+        "logout",
+    ],
 )
 def test_no_form_is_taken_without_its_csrf_token(
     client: TestClient, log: SqlLog, clock: MovableClock, path: str, csrf: str | None
@@ -284,6 +294,7 @@ def test_an_agent_takes_replies_and_closes(client: TestClient, log: SqlLog, cloc
         ("system", "agent_joined/en"),
         ("agent", "I am Mei."),
         ("system", "closed/en"),
+        ("system", "rate/en"),
     ]
     head = log.conversation(CHAT)
     assert head is not None
@@ -375,3 +386,32 @@ def test_no_page_needs_inline_scripts_or_other_hosts(client: TestClient, log: Sq
     for path in ("", f"/conversation?id={CHAT}", "/audit"):
         page = client.get(f"/console{path}").text
         assert not re.search(r"<script(?! src=\"/console/static/)|<style|\sstyle=|\son[a-z]+=|https?://", page), path
+
+
+def test_a_conversation_is_summed_up_noted_and_passed_on(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    _say(log, clock, "this is the second time!")
+    page = f"/console/conversation?id={CHAT}"
+    assert "Pass on" not in client.get(page).text
+    _post(client, "conversation/take", id=CHAT)
+    status, _ = _post(client, "conversation/note", id=CHAT, text="a <b>good</b> customer")
+    html = client.get(page).text
+    assert status == 303
+    assert "a &lt;b&gt;good&lt;/b&gt; customer" in html
+    assert 'emotion-anger">anger' in html
+    assert "<option>tom</option>" in html
+    assert _post(client, "conversation/transfer", id=CHAT, to="tom")[0] == 303
+    escalation = log.escalation(CHAT)
+    assert escalation is not None
+    assert escalation.agent == "tom"
+    assert _post(client, "conversation/transfer", id=CHAT, to="nobody")[0] == 409
+
+
+def test_the_queue_shows_urgency_and_rating(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    _say(log, clock, "help")
+    message = IncomingMessage("m7", CHAT, "it burns", clock.now())
+    state = Conversation(CHAT, Status.WAITING, "en", turns=2)
+    urgent = TurnRecord(message, clock.now(), (), {}, state, "danger: fire", Priority.URGENT)
+    log.record_turn(urgent)
+    html = client.get("/console").text
+    assert 'priority-urgent">urgent' in html
+    assert "danger: fire; strong anger" in html

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -158,6 +159,9 @@ def full_customer(log: SqlLog, conversation: str, clock) -> None:
     log.add_outgoing(conversation, Reply("Hello", "en"), author="agent", agent=number, key="k")
     log.add_correction(turn_id, "intent", "refund", number)
     log.add_feedback(turn_id, -1)
+    log.add_note(conversation, number, "called back")
+    rated = log.open_escalation(conversation, turn_id, "asked")
+    log.record_turn(replace(turn(message(3, conversation)), rating=(rated, 4)))
     log.audit(name, "reply", f"{conversation}: message 3")
 
 
@@ -168,14 +172,16 @@ def test_a_customer_is_exported_whole(sql_log: SqlLog, sql_clock) -> None:
     assert json.loads(json.dumps(exported)) == exported
     assert exported["conversation"]["id"] == "web:1"
     assert {name: len(rows) for name, rows in exported.items() if name != "conversation"} == {
-        "messages": 2,
-        "turns": 1,
+        "messages": 3,
+        "turns": 2,
         "outgoing": 2,
         "escalations": 1,
         "corrections": 1,
+        "notes": 1,
+        "ratings": 1,
         "feedback": 1,
     }
-    assert [row["text"] for row in exported["messages"]] == [message().text, "anybody there? 有人吗"]
+    assert [row["text"] for row in exported["messages"]][:2] == [message().text, "anybody there? 有人吗"]
     assert datetime.fromisoformat(exported["messages"][0]["at"]) == AT
     assert exported["turns"][0]["document"]["release"] == "r1"
     assert sql_log.export_customer("web:nobody") == {}
@@ -187,7 +193,7 @@ def test_a_customer_is_erased_whole(sql_log: SqlLog, sql_clock) -> None:
     other = sql_log.export_customer("web:12")
     newest = sql_log.outgoing_since("web:12", 0)[-1].id
 
-    assert sql_log.erase_customer("web:1") == 9
+    assert sql_log.erase_customer("web:1") == 13
     assert sql_log.erase_customer("web:1") == 0
     assert sql_log.export_customer("web:1") == {}
     assert (sql_log.turns("web:1"), sql_log.outgoing_since("web:1", 0), sql_log.snapshot("web:1")) == ([], [], None)

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import Button, ContentKind, IncomingMessage, Reply
+from bot.domain.rules import Priority
 from bot.errors import InputError
 from tests.integration.sql_examples import AT, CHAT, agent, answered, from_threads, message, turn
 
@@ -284,3 +285,47 @@ def test_entries_asked_for_in_the_same_conversations_come_by_how_often(sql_log: 
     assert sql_log.co_asked("wool", limit=1) == ["silk"]
     assert sql_log.co_asked("tea") == []
     assert sql_log.co_asked("gone") == []
+
+
+def test_the_most_urgent_comes_first_and_nothing_becomes_less_urgent(sql_log: SqlLog) -> None:
+    for number, (name, priority) in enumerate([("a", Priority.NORMAL), ("b", Priority.HIGH), ("c", Priority.URGENT)]):
+        incoming = message(number, f"web:{name}")
+        sql_log.accept(incoming)
+        sql_log.record_turn(replace(turn(incoming, escalate=f"because {name}"), priority=priority))
+    assert [e.conversation for e in sql_log.escalations()] == ["web:c", "web:b", "web:a"]
+    for number, (priority, reason) in enumerate([(Priority.URGENT, "fire"), (Priority.NORMAL, "asked")], start=5):
+        incoming = message(number, "web:a")
+        sql_log.record_turn(replace(turn(incoming, escalate=reason), priority=priority))
+    (raised,) = [e for e in sql_log.escalations() if e.conversation == "web:a"]
+    assert (raised.priority, raised.reason) == (Priority.URGENT, "fire; because a")
+
+
+def test_how_long_customers_usually_wait(sql_log: SqlLog, sql_clock) -> None:
+    mei = agent(sql_log)
+    for number, minutes in enumerate([4, 100, 6]):
+        assert sql_log.usual_wait() is None
+        sql_log.open_escalation(f"web:{number}", None, "asked")
+        sql_clock.advance(minutes * 60)
+        for _ in range(2):
+            sql_log.add_outgoing(f"web:{number}", Reply("Hello", "en"), author="agent", agent=mei)
+            sql_clock.advance(60)
+    assert sql_log.usual_wait() == timedelta(minutes=6)
+
+
+def test_notes_are_told_in_order(sql_log: SqlLog, sql_clock) -> None:
+    mei, tom = agent(sql_log), agent(sql_log, "tom")
+    sql_log.add_note(CHAT, mei, "called back")
+    sql_clock.advance(60)
+    sql_log.add_note(CHAT, tom, "sent a new one")
+    assert [(note.agent, note.text) for note in sql_log.notes(CHAT)] == [
+        ("mei", "called back"),
+        ("tom", "sent a new one"),
+    ]
+    assert sql_log.notes("web:other") == []
+
+
+def test_a_rating_counts_for_the_customers_own_escalation_alone(sql_log: SqlLog) -> None:
+    own, other = sql_log.open_escalation(CHAT, None, "asked"), sql_log.open_escalation("web:other", None, "asked")
+    for number, (escalation, stars) in enumerate([(own, 2), (other, 1), (own, 5), (10**6, 3)]):
+        sql_log.record_turn(replace(turn(message(number)), rating=(escalation, stars)))
+    assert {e.conversation: e.stars for e in sql_log.escalations()} == {CHAT: 5, "web:other": 0}

@@ -284,3 +284,25 @@ def test_a_byte_order_mark_is_no_mistake(folder: Path) -> None:
     path = folder / "bot.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert load_bot_files(folder) == BOT
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("priority: urgent", "priority: soon", '"soon" is not a priority; expected one of normal, high, urgent'),
+        ("template: danger_to_self", "template: nothing", '"nothing" is not a key of templates.yaml'),
+        ("        zh: [自杀", "        fr: [自杀", 'the key "zh" is missing'),
+    ],
+)
+def test_a_mistake_in_an_alert_is_named(folder: Path, old: str, new: str, message: str) -> None:
+    swap(folder / "bot.yaml", old, new)
+    found = complaint(folder)
+    assert "escalation.alerts.danger_to_self" in found
+    assert message in found
+
+
+def test_who_asks_for_a_rating_has_to_thank_for_it(folder: Path) -> None:
+    text = (folder / "templates.yaml").read_text(encoding="utf-8")
+    start, end = text.index("rated:\n"), text.index("agent_left:\n")
+    (folder / "templates.yaml").write_text(text[:start] + text[end:], encoding="utf-8")
+    assert '"rated", which thanks for it, is missing' in complaint(folder)

@@ -22,6 +22,7 @@ CHAT = "web:anna"
 MEI = Agent(1, "mei", "agent", "")
 TOM = Agent(2, "tom", "agent", "")
 ADA = Agent(3, "ada", "admin", "")
+GONE = Agent(4, "gone", "agent", "", active=False)
 NAMES = {agent.id: agent.name for agent in (MEI, TOM, ADA)}
 
 
@@ -58,6 +59,8 @@ class FakeLog:
     keys: set[str] = field(default_factory=set)
     fixed: list[tuple[int, str, str, int]] = field(default_factory=list)
     trail: list[tuple[str, str]] = field(default_factory=list)
+    noted: list[tuple[str, int, str]] = field(default_factory=list)
+    buttons: list[str] = field(default_factory=list)
 
     def conversation(self, conversation: str) -> ConversationSummary | None:
         return ConversationSummary(CHAT, self.stored.status, "en", "", NOW) if conversation == CHAT else None
@@ -90,6 +93,9 @@ class FakeLog:
             return None
         self.keys |= {key} if key else set()
         self.sent.append((author, reply.text, agent))
+        self.buttons = [button.value for button in reply.buttons]
+        if author == "agent" and self.live is not None:
+            self.live = replace(self.live, first_reply_at=NOW)
         return len(self.sent)
 
     def turn(self, turn_id: int) -> TurnView | None:
@@ -99,6 +105,12 @@ class FakeLog:
         assert self.state.mutex.locked()
         self.fixed.append((turn_id, field, value, agent))
         return 1
+
+    def agent_by_name(self, name: str) -> Agent | None:
+        return {agent.name: agent for agent in (MEI, TOM, ADA, GONE)}.get(name)
+
+    def add_note(self, conversation: str, agent: int, text: str) -> None:
+        self.noted.append((conversation, agent, text))
 
     def audit(self, who: str, action: str, detail: str) -> None:
         self.trail.append((who, action))
@@ -278,3 +290,66 @@ def test_an_unknown_correction_is_refused(
     with pytest.raises(InputError, match=message):
         desk.correct(turn, field_, value, MEI)
     assert log.fixed == []
+
+
+def test_a_conversation_is_passed_on_and_the_customer_notices_nothing(desk: Desk, log: FakeLog) -> None:
+    desk.take(CHAT, MEI)
+    desk.transfer(CHAT, MEI, "tom")
+    assert log.live is not None
+    assert log.live.agent == "tom"
+    assert [author for author, _, _ in log.sent] == ["system"]
+    assert log.trail[-1] == ("mei", "transfer")
+    desk.reply(CHAT, TOM, "Hello!")
+    with pytest.raises(HeldError):
+        desk.reply(CHAT, MEI, "Hello!")
+
+
+@pytest.mark.parametrize("name", ["nobody", "gone"])
+def test_a_conversation_is_passed_on_to_active_agents_only(desk: Desk, log: FakeLog, name: str) -> None:
+    desk.take(CHAT, MEI)
+    with pytest.raises(InputError, match="no active agent"):
+        desk.transfer(CHAT, MEI, name)
+    assert log.live is not None
+    assert log.live.agent == "mei"
+
+
+def test_what_nobody_holds_cannot_be_passed_on(desk: Desk, log: FakeLog) -> None:
+    log.open_escalation(CHAT, 7, "strong anger")
+    with pytest.raises(InputError, match="take it over first"):
+        desk.transfer(CHAT, MEI, "tom")
+
+
+def test_only_the_holder_or_an_admin_passes_on(desk: Desk, log: FakeLog) -> None:
+    desk.take(CHAT, MEI)
+    with pytest.raises(HeldError):
+        desk.transfer(CHAT, TOM, "tom")
+    desk.transfer(CHAT, ADA, "tom")
+    assert log.live is not None
+    assert log.live.agent == "tom"
+
+
+def test_a_note_is_kept_for_colleagues(desk: Desk, log: FakeLog) -> None:
+    desk.note(CHAT, MEI, " Sent a replacement. ")
+    assert log.noted == [(CHAT, MEI.id, "Sent a replacement.")]
+    assert (log.sent, log.trail) == ([], [("mei", "note")])
+    with pytest.raises(InputError, match="1 to 4000 characters"):
+        desk.note(CHAT, MEI, " ")
+    with pytest.raises(InputError, match="web:nobody"):
+        desk.note("web:nobody", MEI, "hm")
+
+
+@pytest.mark.parametrize(("helped", "asked"), [(True, True), (False, False)], ids=["answered", "not answered"])
+def test_a_customer_who_was_helped_is_asked_for_a_rating(desk: Desk, log: FakeLog, helped: bool, asked: bool) -> None:
+    desk.take(CHAT, MEI)
+    if helped:
+        desk.reply(CHAT, MEI, "Hello!")
+    desk.close(CHAT, MEI)
+    assert (log.sent[-1][1] == "rate/en") is asked
+    assert log.buttons == ([f"rate:1:{stars}" for stars in range(1, 6)] if asked else [])
+    assert log.sent[-2 if asked else -1][1] == "closed/en"
+
+
+def test_handing_back_asks_for_no_rating(desk: Desk, log: FakeLog) -> None:
+    desk.reply(CHAT, MEI, "Hello!")
+    desk.hand_back(CHAT, MEI)
+    assert log.sent[-1][1] == "agent_left/en"

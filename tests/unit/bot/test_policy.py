@@ -11,6 +11,7 @@ from bot.bot_files import load_bot_files
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
+from bot.domain.rules import Priority
 from bot.moves import related_entries
 from bot.policy import decide, decide_each, may_hold_several
 from bot.scene import as_said
@@ -66,6 +67,28 @@ WAITING = replace(START, status=Status.WAITING)
 OFFERED = replace(START, options=("intent:invoice", "faq:a"))
 CASES = [
     Case("agent holds", read("hi", ("greeting", 0.9)), K.SILENT, before=replace(START, status=Status.AGENT)),
+    Case(
+        "danger",
+        read("I want to die", ("greeting", 0.9)),
+        K.HANDOVER,
+        "danger_to_self",
+        more={"priority": Priority.URGENT, "escalate": 'danger_to_self: the customer said "want to die"'},
+    ),
+    Case(
+        "danger while waiting",
+        read("it caught fire"),
+        K.HANDOVER,
+        "danger_to_others",
+        WAITING,
+        more={"priority": Priority.URGENT, "escalate": 'danger_to_others: the customer said "caught fire"'},
+    ),
+    Case("danger in a form", read("不想活了", lang="zh"), K.HANDOVER, "danger_to_self", ASKED),
+    Case("danger while an agent holds", read("my lawyer"), K.SILENT, before=replace(START, status=Status.AGENT)),
+    Case("threat", read("my lawyer will call"), K.HANDOVER, "handover_serious", more={"priority": Priority.HIGH}),
+    Case("a button that names danger", read("faq:suicide"), K.FAQ, content=C.BUTTON),
+    Case("rating", read("rate:12:5"), K.TEMPLATE, "rated", content=C.BUTTON, more={"rating": (12, 5)}),
+    Case("rating of nonsense", read("rate:12:9"), K.CLARIFY, "fallback", content=C.BUTTON, more={"rating": None}),
+    Case("typed rating", read("rate:12:5"), K.CLARIFY, "fallback", more={"rating": None}),
     Case("command", read("/help"), K.TEMPLATE, "help"),
     Case("command with bot name", read("/start@shop_bot payload"), K.TEMPLATE, "greeting"),
     Case("command for a human", read("/human"), K.HANDOVER, "handover", more={"escalate": "command /human"}),
@@ -97,7 +120,7 @@ CASES = [
         read("!!!", ("invoice", 0.9), emotion=("anger", 0.9)),
         K.HANDOVER,
         "handover",
-        more={"escalate": "strong anger"},
+        more={"escalate": "strong anger", "priority": Priority.HIGH},
     ),
     Case("anger, not strong", read("ugh", ("invoice", 0.9), emotion=("anger", 0.6)), K.TEMPLATE, "invoice"),
     Case("strong worry", read("oh", ("invoice", 0.9), emotion=("worry", 0.99)), K.TEMPLATE, "invoice"),

@@ -9,6 +9,7 @@ import pytest
 from bot.bot_files import load_bot_files
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.rules import Priority
 from bot.policy import decide
 from bot.replies import fill, next_state
 from nlu.types import Distribution, Score, Understanding
@@ -64,6 +65,29 @@ def test_a_single_option_is_asked_by_name() -> None:
     (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
     assert "发票" in reply.text
     assert [button.value for button in reply.buttons] == ["yes:", "no:"]
+
+
+@pytest.mark.parametrize(
+    ("emotion", "lang", "begins"), [("anger", "en", "I'm sorry"), ("joy", "en", "Answer"), ("anger", "zh", "Answer")]
+)
+def test_an_faq_answer_to_a_bad_mood_begins_with_sympathy(emotion: str, lang: str, begins: str) -> None:
+    decision = Decision(K.FAQ, "r", faq="a", lang=lang, emotion=emotion)
+    (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
+    assert reply.text.startswith(begins)
+    assert reply.text.endswith("Answer a.")
+
+
+@pytest.mark.parametrize(("priority", "told"), [(Priority.HIGH, True), (Priority.URGENT, False)])
+def test_a_handover_says_how_long_it_usually_takes(priority: Priority, told: bool) -> None:
+    decision = Decision(K.HANDOVER, "r", template="handover", lang="en", escalate="r", wait=7, priority=priority)
+    (reply,) = fill(decision, START, RULES, BOT.templates, {}).replies
+    assert ("about 7 minutes" in reply.text) is told
+
+
+def test_a_template_that_is_gone_gets_the_fallback() -> None:
+    decision = Decision(K.TEMPLATE, "r", template="gone", lang="en")
+    (reply,) = fill(decision, START, RULES, BOT.templates, {}).replies
+    assert reply.text == BOT.templates.render("fallback", "en", "", {}, 0).text
 
 
 def test_an_faq_entry_that_is_gone_gets_the_fallback() -> None:

@@ -1,0 +1,55 @@
+"""Words that call for a human at once: danger to somebody, a threat to sue, a customer about to leave."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from bot.domain.rules import AlertRule
+
+_WIDE = re.compile(r"[\u3400-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alert that a message sets off.
+
+    Attributes:
+        rule: which.
+        phrase: the words that did it.
+    """
+
+    rule: AlertRule
+    phrase: str
+
+
+def heard(text: str, alerts: Iterable[AlertRule]) -> Alarm | None:
+    """Finds the first alert whose words stand in a message.
+
+    Args:
+        text: what the customer wrote.
+        alerts: the bot's alerts, the gravest first.
+
+    Returns:
+        The alarm; None where all is calm. Chinese phrases count anywhere, others as whole words.
+    """
+    said = folded(text)
+    for rule in alerts:
+        for phrase in rule.phrases:
+            if _pattern(phrase).search(said):
+                return Alarm(rule, phrase)
+    return None
+
+
+def folded(text: str) -> str:
+    """A text without case, width variants, curly apostrophes and needless blanks."""
+    return " ".join(unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold().split())
+
+
+@cache
+def _pattern(phrase: str) -> re.Pattern[str]:
+    words = re.escape(folded(phrase))
+    return re.compile(words if _WIDE.search(phrase) else rf"(?<![a-z0-9]){words}(?![a-z0-9])")
