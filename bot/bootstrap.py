@@ -229,6 +229,8 @@ def build_telegram(services: Services) -> TelegramChannel | None:
         intake=services.intake,
         log=services.log,
         outage_texts={lang: services.words.text("unavailable", lang) for lang in services.files.rules.languages},
+        commands=services.files.rules.commands,
+        names=services.files.rules.names,
         mode=settings.telegram_mode,
         webhook_url=settings.telegram_webhook_url or "",
         webhook_secret=secret.get_secret_value() if secret else "",

@@ -85,28 +85,36 @@ class MessageIntake:
         self._log.accept(message)
         document = self._log.answer_document(message.conversation, message.id)
         if document is None:
-            self.drain(message.conversation)
-            document = self._log.answer_document(message.conversation, message.id)
+            answered = self.drain(message.conversation)
+            # A customer who had everything erased has no turn to look up.
+            document = self._log.answer_document(message.conversation, message.id) or answered.get(message.id)
         if document is None:
             raise UnavailableError("The message is stored but could not be answered yet; send the same id again soon.")
         return document
 
-    def drain(self, conversation: str) -> None:
+    def drain(self, conversation: str) -> dict[str, dict[str, Any]]:
         """Answers every waiting message of a conversation, in order.
 
         Args:
             conversation: which.
 
+        Returns:
+            The documents of what was answered, by message id.
+
         Raises:
             UnavailableError: Redis or SQL is away; what is left waits.
         """
+        answered: dict[str, dict[str, Any]] = {}
         with self._state.lock(conversation):
             while (message := self._log.next_pending(conversation)) is not None:
-                self._answer_one(message)
+                if (document := self._answer_one(message)) is not None:
+                    answered[message.id] = document
+        return answered
 
-    def _answer_one(self, message: IncomingMessage) -> None:
+    def _answer_one(self, message: IncomingMessage) -> dict[str, Any] | None:
         """Answers one message; one that fails again and again is handed to a human instead of blocking the rest."""
         key = (message.conversation, message.id)
+        document = None
         try:
             with _SECONDS.labels(message.channel).time():
                 document = self._pipeline.handle(message)
@@ -120,6 +128,7 @@ class MessageIntake:
                 raise UnavailableError("An internal error; the message is tried again.") from error
             self._pipeline.give_up(message)
         self._failures.pop(key, None)
+        return document
 
     def _enqueue(self, conversation: str) -> None:
         with self._guard:

@@ -89,6 +89,11 @@ def choose(scene: Scene, option: str) -> Decision:
         return quote_faq(scene, value, f"the customer chose FAQ entry {value}")
     if verb == "more" and value:
         return replace(quote_faq(scene, value, f"the customer asked for all of FAQ entry {value}"), whole=True)
+    if verb == "lang" and value in scene.rules.languages:
+        return replace(say(scene, "language_set", f"the customer chose the language {value}"), lang=value)
+    if verb == "erase":
+        erased = say(scene, "erased", "the customer had their data removed")
+        return replace(erased, personal="erase", form_state=None)
     if verb == "rate" and (rated := _RATING.fullmatch(value)):
         stars = int(rated[2])
         return replace(say(scene, "rated", f"the customer gave {stars} of 5 stars"), rating=(int(rated[1]), stars))

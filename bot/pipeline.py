@@ -194,11 +194,17 @@ class Pipeline:
         decision: Decision,
     ) -> None:
         """Stores the turn first; the live state may be lost, as it can be rebuilt."""
-        turn = TurnRecord(message, self._clock.now(), filled.replies, document, after, filled.escalate)
-        turn = replace(turn, priority=decision.priority, rating=decision.rating)
-        self._log.record_turn(turn)
+        erased = decision.personal == "erase"
+        if erased:
+            self._log.erase_and_tell(after.id, filled.replies)
+        else:
+            turn = TurnRecord(message, self._clock.now(), filled.replies, document, after, filled.escalate)
+            self._log.record_turn(replace(turn, priority=decision.priority, rating=decision.rating))
         try:
-            self._state.save(after)
+            if erased:
+                self._state.forget(after.id)
+            else:
+                self._state.save(after)
         except StateUnavailableError as error:
             log_line.warning("state_not_saved", conversation=after.id, error=str(error))
 

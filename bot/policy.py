@@ -17,6 +17,7 @@ from bot.domain.messages import ContentKind
 from bot.domain.rules import BotRules, SlotType
 from bot.moves import (
     OFFER_HUMAN,
+    act_on,
     ask_back,
     candidate_intents,
     choose,
@@ -65,7 +66,7 @@ def decide(
     scene = Scene(understanding, conversation, hits, hit_thresholds, rules, kind, words)
     decisions = (decision for rule in RULES if (decision := rule(scene)) is not None)
     decision = next(decisions, None) or missed(scene, "no intent, no FAQ entry and nothing to suggest")
-    return replace(decision, lang=scene.lang, emotion=scene.emotion)
+    return replace(decision, lang=decision.lang or scene.lang, emotion=scene.emotion)
 
 
 def may_hold_several(decision: Decision) -> bool:
@@ -132,15 +133,24 @@ def alert(scene: Scene) -> Decision | None:
 
 def command(scene: Scene) -> Decision | None:
     """Slash commands; an unknown one gets help."""
-    first = next(iter(scene.text.split()), "") if scene.tap is None else ""
+    first, *rest = scene.text.split(maxsplit=1) if scene.tap is None and scene.text.strip() else [""]
     if not (first.startswith("/") and first[1:2].isalpha()):
         return None
     name = first.partition("@")[0].lower()
+    if linked := _deep_link(scene, name, rest):
+        return linked
     match scene.rules.commands.get(name):
         case "human":
             return hand_over(scene, f"command {name}")
         case "cancel":
             return _cancel(scene, f"command {name}")
+        case "language":
+            options = tuple(f"lang:{lang}" for lang in scene.rules.languages)
+            return replace(say(scene, "choose_language", f"command {name}"), options=options)
+        case "export":
+            return replace(say(scene, "export_ready", f"command {name}"), personal="export")
+        case "erase":
+            return say(scene, "erase_ask", f"command {name}")
         case None:
             return say(scene, "help", "unknown command")
         case template:
@@ -284,6 +294,14 @@ RULES: tuple[Rule, ...] = (
     doubtful_answer,
 )
 """The rules in their order; where none decides, the turn is a miss."""
+
+
+def _deep_link(scene: Scene, name: str, payload: Sequence[str]) -> Decision | None:
+    """`/start intent_<name>`: a link on a page that leads straight to what it is about."""
+    verb, _, intent = payload[0].partition("_") if payload else ("", "", "")
+    if name != "/start" or verb != "intent" or intent not in scene.rules.intents:
+        return None
+    return act_on(scene, intent, f"a link to {intent}")
 
 
 def _cancel(scene: Scene, reason: str) -> Decision:

@@ -26,6 +26,9 @@ MORE = {"en": "Read all", "zh": "查看全文"}
 
 _GAP = "…"
 
+LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
+"""What the button says that chooses a language, in that language."""
+
 LABEL_LIMIT = 60
 """Characters that a button shows."""
 
@@ -121,10 +124,17 @@ class _Composer:
         if self.decision.kind is DecisionKind.SILENT:
             return ()
         main = self._faq() if self.decision.kind is DecisionKind.FAQ else self._with_wait(self._spoken())
+        main = replace(main, judged=self._answers, attachment=self.decision.personal.replace("erase", ""))
         state = self.decision.form_state
         if state is None or self.decision.kind is DecisionKind.FORM:
             return (main,)
         return (main, self._question(state))
+
+    @property
+    def _answers(self) -> bool:
+        """Whether the decision answers a question, so that the customer can say whether that helped."""
+        kind = self.decision.kind
+        return kind is DecisionKind.FAQ or (kind is DecisionKind.TEMPLATE and bool(self.decision.intent))
 
     def _render(self, key: str, slots: Mapping[str, str]) -> Reply:
         return self.book.render(key, self.decision.lang, self.decision.emotion, self._shown(slots), self.variant)
@@ -191,6 +201,8 @@ class _Composer:
         verb, _, name = value.partition(":")
         if verb == "intent" and name in self.rules.intents:
             return Button(shorten(self._in_language(self.rules.intents[name].titles), LABEL_LIMIT), value)
+        if verb == "lang":
+            return Button(LANGUAGE_NAMES.get(name, name), value)
         if verb == "faq" and name in self.entries:
             return Button(shorten(self.entries[name].question, LABEL_LIMIT), value)
         return None

@@ -16,7 +16,7 @@ from retrieval.types import Hit, HitThresholds
 SPOKEN = (ContentKind.TEXT, ContentKind.EDITED, ContentKind.BUTTON)
 """Kinds of content that are words; others are words only by their caption."""
 
-_TAP = re.compile(r"(intent|faq|more|rate|say|human|yes|no):(.*)", re.DOTALL)
+_TAP = re.compile(r"(intent|faq|more|rate|lang|erase|say|human|yes|no):(.*)", re.DOTALL)
 _TYPED_TAP = re.compile(r"(intent|faq|more):(\S+)|(human|yes|no):")
 
 
@@ -25,7 +25,7 @@ class Tap:
     """A tapped button.
 
     Attributes:
-        verb: `intent`, `faq`, `more`, `rate`, `human`, `yes` or `no`.
+        verb: `intent`, `faq`, `more`, `rate`, `lang`, `erase`, `human`, `yes` or `no`.
         value: what follows the colon.
     """
 

@@ -53,9 +53,23 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "expected_wait": frozenset({"minutes"}),
     "rate": frozenset(),
     "rated": frozenset(),
+    "choose_language": frozenset(),
+    "language_set": frozenset(),
+    "export_ready": frozenset(),
+    "erase_ask": frozenset(),
+    "erased": frozenset(),
 }
 """What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
-handover, when an agent closes the conversation, and to a rating."""
+handover, when an agent closes the conversation, to a rating, and to the commands that need it."""
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "human": (),
+    "cancel": (),
+    "language": ("choose_language", "language_set"),
+    "export": ("export_ready",),
+    "erase": ("erase_ask", "erased"),
+}
+"""What a command can do besides saying a template, with the optional templates that it needs."""
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([a-z][a-z0-9_]*)\}|([{}])|[^{}]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")

@@ -59,6 +59,8 @@ def queue_reply(
         text=reply.text,
         lang=reply.lang,
         buttons=[{"label": button.label, "value": button.value} for button in reply.buttons],
+        attachment=reply.attachment,
+        judged=reply.judged,
         created_at=now,
         status="pending" if pushed else "sent",
         next_try_at=now,
@@ -81,6 +83,8 @@ def outgoing_records(rows: Iterable[OutgoingRow]) -> list[Outgoing]:
             status=row.status,
             attempts=row.attempts,
             error=row.error,
+            attachment=row.attachment,
+            judged=row.judged,
         )
         for row in rows
     ]

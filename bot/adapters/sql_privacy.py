@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select
 from sqlmodel import Session, col, delete, select
 
+from bot.adapters.sql_conversations import hold_conversation
 from bot.adapters.sql_engine import SqlAccess
+from bot.adapters.sql_outbox import queue_reply
 from bot.adapters.sql_tables import (
     AuditRow,
     ConversationRow,
@@ -22,6 +25,7 @@ from bot.adapters.sql_tables import (
     TurnRow,
     storable,
 )
+from bot.domain.messages import Reply
 
 ERASED = "(erased)"
 """What stands in audit entries instead of the id of a conversation that was erased."""
@@ -61,25 +65,46 @@ class SqlPrivacy(SqlAccess):
             How many rows went; 0 where the conversation is unknown.
         """
         with self._write() as session:
-            head = select(ConversationRow.id).where(col(ConversationRow.id) == conversation).with_for_update()
-            if session.exec(head).first() is None:
-                return 0
-            gone = 0
-            for statement in (
-                delete(FeedbackRow).where(col(FeedbackRow.turn_id).in_(_turns(conversation))),
-                delete(CorrectionRow).where(col(CorrectionRow.turn_id).in_(_turns(conversation))),
-                delete(OutgoingRow).where(col(OutgoingRow.conversation) == conversation),
-                delete(RatingRow).where(col(RatingRow.escalation_id).in_(_escalations(conversation))),
-                delete(NoteRow).where(col(NoteRow.conversation) == conversation),
-                delete(EscalationRow).where(col(EscalationRow.conversation) == conversation),
-                delete(TurnRow).where(col(TurnRow.conversation) == conversation),
-                delete(MessageRow).where(col(MessageRow.conversation) == conversation),
-                delete(ConversationRow).where(col(ConversationRow.id) == conversation),
-            ):
-                gone += session.exec(statement).rowcount
-            _hide_in_audit(session, storable(conversation))
+            gone = _erase(session, conversation)
         self._empty_write_ahead_log()
         return gone
+
+    def erase_and_tell(self, conversation: str, replies: Sequence[Reply]) -> None:
+        """Removes everything stored about a customer who asked for it, and queues the replies that say so.
+
+        Args:
+            conversation: the customer's conversation.
+            replies: what they read; nothing else is stored about them then.
+        """
+        with self._write() as session:
+            _erase(session, conversation)
+            now = self._clock.now()
+            hold_conversation(session, conversation, now)
+            for reply in replies:
+                session.add(queue_reply(conversation, reply, now, author="bot", after_turn=None))
+                session.flush()
+        self._empty_write_ahead_log()
+
+
+def _erase(session: Session, conversation: str) -> int:
+    head = select(ConversationRow.id).where(col(ConversationRow.id) == conversation).with_for_update()
+    if session.exec(head).first() is None:
+        return 0
+    gone = 0
+    for statement in (
+        delete(FeedbackRow).where(col(FeedbackRow.turn_id).in_(_turns(conversation))),
+        delete(CorrectionRow).where(col(CorrectionRow.turn_id).in_(_turns(conversation))),
+        delete(OutgoingRow).where(col(OutgoingRow.conversation) == conversation),
+        delete(RatingRow).where(col(RatingRow.escalation_id).in_(_escalations(conversation))),
+        delete(NoteRow).where(col(NoteRow.conversation) == conversation),
+        delete(EscalationRow).where(col(EscalationRow.conversation) == conversation),
+        delete(TurnRow).where(col(TurnRow.conversation) == conversation),
+        delete(MessageRow).where(col(MessageRow.conversation) == conversation),
+        delete(ConversationRow).where(col(ConversationRow.id) == conversation),
+    ):
+        gone += session.exec(statement).rowcount
+    _hide_in_audit(session, storable(conversation))
+    return gone
 
 
 def _turns(conversation: str) -> Select[Any]:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Index, Text, UniqueConstraint, text
+from sqlalchemy import JSON, DateTime, Dialect, Index, Text, UniqueConstraint, false, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -158,6 +158,8 @@ class OutgoingRow(SQLModel, table=True):
     claimed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     external_id: str | None = Field(default=None, sa_type=StorableText)
+    attachment: str = Field(default="", sa_type=StorableText, sa_column_kwargs={"server_default": ""})
+    judged: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class EscalationRow(SQLModel, table=True):

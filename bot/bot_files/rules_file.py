@@ -20,6 +20,7 @@ from bot.domain.rules import (
 )
 from bot.forms import plain
 from bot.moves import VALUE_BYTES
+from bot.templates import ACTIONS
 
 _REQUIRED = ("name", "languages", "default_language", "intents")
 _OPTIONAL = ("emotions", "protected", "escalation", "commands", "roles", "words", "max_characters", "related")
@@ -169,9 +170,11 @@ def _commands(value: Value, templates: Collection[str]) -> dict[str, str]:
     for name, action in value.entries().items():
         if not re.fullmatch(r"/[a-z][a-z0-9_]{0,31}", name):
             action.complain(f'"{name}" is no command; write a slash and lower-case letters, such as /help')
-        commands[name] = action.member(
-            ["human", "cancel", *templates], "human, cancel or a key of templates.yaml", "help"
-        )
+        what = f"{', '.join(ACTIONS)} or a key of templates.yaml"
+        commands[name] = action.member([*ACTIONS, *templates], what, "help")
+        for needed in ACTIONS.get(commands[name], ()):
+            if needed not in templates:
+                action.complain(f'the action {commands[name]} needs the template "{needed}"; add it to templates.yaml')
     return commands
 
 

@@ -9,7 +9,16 @@ from bot.domain.messages import Button
 from bot.domain.rules import BotRules
 from bot.errors import InputError
 from bot.moves import VALUE_BYTES
-from bot.templates import DEFAULT, NAME, OPTIONAL_TEMPLATES, SYSTEM_TEMPLATES, Phrasing, Template, parse_phrasing
+from bot.templates import (
+    ACTIONS,
+    DEFAULT,
+    NAME,
+    OPTIONAL_TEMPLATES,
+    SYSTEM_TEMPLATES,
+    Phrasing,
+    Template,
+    parse_phrasing,
+)
 
 BUTTONS = "buttons"
 """The key of quick replies that all phrasings of a language share."""
@@ -23,7 +32,7 @@ def allowed_slots(rules: BotRules) -> dict[str, frozenset[str]]:
     uses: list[tuple[str, frozenset[str]]] = [*SYSTEM_TEMPLATES.items(), *OPTIONAL_TEMPLATES.items()]
     nothing: frozenset[str] = frozenset()
     uses += [(alert.template, nothing) for alert in rules.escalation.alerts]
-    uses += [(action, nothing) for action in rules.commands.values() if action not in ("human", "cancel")]
+    uses += [(action, nothing) for action in rules.commands.values() if action not in ACTIONS]
     for rule in rules.intents.values():
         form = rules.forms.get(rule.form)
         uses.append((rule.template, frozenset(s.name for s in form.slots) if form and not form.done else nothing))
@@ -129,9 +138,11 @@ def _button_problem(target: str, intents: Mapping[str, object]) -> str:
     size = len(target.encode())
     if size > VALUE_BYTES:
         return f"the value has {size} bytes; at most {VALUE_BYTES} are allowed"
-    if not colon or verb not in ("intent", "faq", "say", "human", "yes", "no"):
-        return f'"{target}" is no button value; expected intent:<name>, faq:<id>, say:<text>, human:, yes: or no:'
-    if verb in ("human", "yes", "no"):
+    if not colon or verb not in ("intent", "faq", "say", "human", "erase", "yes", "no"):
+        return (
+            f'"{target}" is no button value; expected intent:<name>, faq:<id>, say:<text>, human:, erase:, yes: or no:'
+        )
+    if verb in ("human", "erase", "yes", "no"):
         return f'nothing may follow "{verb}:"' if rest else ""
     if not rest:
         return f'something has to follow "{verb}:"'

@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal
 
@@ -14,7 +14,7 @@ import structlog
 import telegram
 from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, TelegramError
 
-from bot.channels.telegram_client import ALLOWED_UPDATES, REFUSED_TOKEN, log_in, offer_commands, open_bot
+from bot.channels.telegram_client import ALLOWED_UPDATES, REFUSED_TOKEN, introduce, log_in, open_bot
 from bot.channels.telegram_receiver import Receiver
 from bot.channels.telegram_sender import CONCURRENT, OutboxSender, delivery_error
 from bot.channels.telegram_timing import Timing, growing_delay, pause, until_stopped
@@ -44,6 +44,8 @@ class TelegramChannel:
         intake: where messages are stored and answered.
         log: the outbox.
         outage_texts: what to tell customers while nothing can be stored, by language.
+        commands: the commands that the bot knows, such as `/help`.
+        names: the bot's name by language, for its profile.
         mode: how updates come in.
         webhook_url: the public https address of `handle_webhook`, for mode `webhook`.
         webhook_secret: what Telegram must send along with each update, for mode `webhook`.
@@ -58,6 +60,8 @@ class TelegramChannel:
         intake: Intake,
         log: ConversationLog,
         outage_texts: Mapping[str, str],
+        commands: Collection[str] = ("/start", "/help", "/human"),
+        names: Mapping[str, str] | None = None,
         mode: Mode = "polling",
         webhook_url: str = "",
         webhook_secret: str = "",
@@ -71,8 +75,10 @@ class TelegramChannel:
         self._timing = timing or Timing()
         self._bot = open_bot(token, api_url, request_seconds=self._timing.request, connections=2 * CONCURRENT)
         self._typing = TypingIndicator(self._bot, self._timing.typing)
-        self._receiver = Receiver(self._bot, intake, outage_texts, self._typing)
+        self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log)
         self._sender = OutboxSender(self._bot, log, self._typing, self._timing)
+        self._commands = commands
+        self._names = names or {}
         self._connected = False
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -153,7 +159,7 @@ class TelegramChannel:
         halt = asyncio.Event()
         duties = [
             asyncio.create_task(_relay(stop, halt)),
-            asyncio.create_task(until_stopped(halt, offer_commands(self._bot))),
+            asyncio.create_task(until_stopped(halt, introduce(self._bot, self._commands, self._names))),
             asyncio.create_task(self._sender.run(halt)),
         ]
         if self._mode == "polling":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 import telegram
@@ -19,10 +19,38 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query")
 
-COMMANDS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "en": (("start", "Start the conversation"), ("help", "What I can do"), ("human", "Talk to a person")),
-    "zh": (("start", "开始对话"), ("help", "我能做什么"), ("human", "转人工客服")),
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "/start": "Start the conversation",
+        "/help": "What I can do",
+        "/human": "Talk to a person",
+        "/language": "Choose the language",
+        "/cancel": "Stop what we are filling in",
+        "/privacy": "What is stored about you",
+        "/export": "Get your data as a file",
+        "/delete": "Have your data removed",
+    },
+    "zh": {
+        "/start": "开始对话",
+        "/help": "我能做什么",
+        "/human": "转人工客服",
+        "/language": "选择语言",
+        "/cancel": "停止当前的填写",
+        "/privacy": "我们保存哪些信息",
+        "/export": "导出我的数据",
+        "/delete": "删除我的数据",
+    },
 }
+"""What the menu says about each command; commands that are not here are not in the menu."""
+
+DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
+    "en": (
+        "I am the customer service of {name}. Ask me anything; if I don't know, a colleague takes over.",
+        "Customer service of {name}",
+    ),
+    "zh": ("我是{name}的客服，有问题请直接问我；我不知道的，会请同事来回答。", "{name}客服"),
+}
+"""What an empty chat and the bot's profile say."""
 
 _MENDING = (
     "copy the token from @BotFather (/mybots, the bot, API Token), or leave the setting out to run without Telegram"
@@ -89,11 +117,24 @@ async def log_in(bot: telegram.Bot) -> None:
         raise SettingsError(REFUSED_TOKEN) from None
 
 
-async def offer_commands(bot: telegram.Bot) -> None:
-    """Sets the commands menu, English for everybody and each language for its own speakers; failures are logged."""
+async def introduce(bot: telegram.Bot, commands: Collection[str], names: Mapping[str, str]) -> None:
+    """Sets menu and descriptions, English for everybody and each language for its speakers; failures are logged.
+
+    Args:
+        bot: the connected bot.
+        commands: the commands that it knows, such as `/help`.
+        names: its name by language; no descriptions without one.
+    """
     try:
-        await bot.set_my_commands(COMMANDS["en"])
-        for lang, commands in COMMANDS.items():
-            await bot.set_my_commands(commands, language_code=lang)
+        for lang in (None, *COMMANDS):
+            known = COMMANDS[lang or "en"]
+            menu = [(name.removeprefix("/"), about) for name, about in known.items() if name in commands]
+            await bot.set_my_commands(menu, language_code=lang)
+        for lang in (None, *DESCRIPTIONS):
+            name = names.get(lang or "en", "")
+            if name:
+                long, short = (text.format(name=name) for text in DESCRIPTIONS[lang or "en"])
+                await bot.set_my_description(long, language_code=lang)
+                await bot.set_my_short_description(short, language_code=lang)
     except TelegramError as error:
         _log.warning("telegram_menu_not_set", error=error.message)

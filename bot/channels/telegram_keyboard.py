@@ -16,15 +16,19 @@ LONGEST_VALUE = 64
 SHORT_LABEL = 16
 """The widest label of which two fit in a row, in columns."""
 
+THUMBS = {"+": "👍", "-": "👎"}
+"""The signs of a verdict and how they look."""
+
 _log = structlog.get_logger(__name__)
 
 
-def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
+def keyboard(buttons: Sequence[Button], turn: int | None = None) -> InlineKeyboardMarkup | None:
     """Lays buttons out in order, two short ones side by side.
 
     Args:
         buttons: what to offer; a button Telegram would refuse (no label, no value, a value over 64 bytes) is left
             out and logged, so that its message still arrives.
+        turn: the turn whose answer the customer may judge; None for no thumbs.
 
     Returns:
         The keyboard, or None without buttons.
@@ -37,11 +41,37 @@ def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
             rows[-1].append(button)
         else:
             rows.append([button])
-    if not rows:
+    shown = [[InlineKeyboardButton(button.label, callback_data=button.value) for button in row] for row in rows]
+    if turn is not None:
+        shown.append(
+            [InlineKeyboardButton(thumb, callback_data=f"verdict:{turn}:{sign}") for sign, thumb in THUMBS.items()]
+        )
+    return InlineKeyboardMarkup(shown) if shown else None
+
+
+def judged(markup: InlineKeyboardMarkup | None, given: str) -> InlineKeyboardMarkup | None:
+    """The same keyboard with a verdict marked.
+
+    Args:
+        markup: the keyboard under the answer.
+        given: the `callback_data` of the tapped thumb.
+
+    Returns:
+        The keyboard to show instead; None where nothing changes.
+    """
+    if markup is None:
         return None
-    return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(button.label, callback_data=button.value) for button in row] for row in rows]
-    )
+    rows = [[_marked(button, given) for button in row] for row in markup.inline_keyboard]
+    changed = InlineKeyboardMarkup(rows)
+    return None if changed == markup else changed
+
+
+def _marked(button: InlineKeyboardButton, given: str) -> InlineKeyboardButton:
+    data = str(button.callback_data)
+    if not data.startswith("verdict:"):
+        return button
+    thumb = THUMBS.get(data[-1], button.text)
+    return InlineKeyboardButton(f"{thumb} ✓" if data == given else thumb, callback_data=data)
 
 
 def _fits(button: Button) -> bool:

@@ -12,10 +12,11 @@ import structlog
 import telegram
 from telegram.error import TelegramError
 
+from bot.channels.telegram_keyboard import judged
 from bot.channels.telegram_typing import TypingIndicator
-from bot.channels.telegram_updates import chat_of, incoming
+from bot.channels.telegram_updates import Verdict, chat_of, incoming, verdict_of
 from bot.domain.messages import IncomingMessage
-from bot.domain.ports import Intake
+from bot.domain.ports import ConversationLog, Intake
 from bot.errors import UnavailableError
 
 TRIES = 3
@@ -32,12 +33,19 @@ class Receiver:
         intake: where messages are stored.
         outage_texts: what to tell a customer whose message cannot be stored now, by language.
         typing: the notice that an answer is on its way.
+        log: where verdicts on answers are stored.
     """
 
     def __init__(
-        self, bot: telegram.Bot, intake: Intake, outage_texts: Mapping[str, str], typing: TypingIndicator
+        self,
+        bot: telegram.Bot,
+        intake: Intake,
+        outage_texts: Mapping[str, str],
+        typing: TypingIndicator,
+        log: ConversationLog,
     ) -> None:
         self._bot = bot
+        self._verdicts = log
         self._intake = intake
         self._outage_texts = outage_texts
         self._typing = typing
@@ -57,7 +65,10 @@ class Receiver:
         """
         if update.callback_query:
             self._run_aside(self._stop_spinner(update.callback_query))
-        message = incoming(update, datetime.now(UTC))
+            verdict = verdict_of(update.callback_query)
+            if verdict is not None:
+                return await self._take_verdict(update.callback_query, verdict)
+        message = incoming(update, datetime.now(UTC), self._username)
         chat = chat_of(message.conversation) if message else None
         if message is None or chat is None:
             return True
@@ -81,7 +92,7 @@ class Receiver:
     async def apologise(self, updates: Iterable[telegram.Update]) -> None:
         """Tells the customers behind updates, once an outage, that their messages wait in safety."""
         for update in updates:
-            message = incoming(update, datetime.now(UTC))
+            message = incoming(update, datetime.now(UTC), self._username)
             chat = chat_of(message.conversation) if message else None
             if message is None or chat is None or chat in self._told:
                 continue
@@ -96,6 +107,40 @@ class Receiver:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+    @property
+    def _username(self) -> str:
+        """The bot's own name, as soon as it is connected."""
+        try:
+            return self._bot.username
+        except RuntimeError:
+            return ""
+
+    async def _take_verdict(self, query: telegram.CallbackQuery, verdict: Verdict) -> bool:
+        """Stores a verdict on one of the chat's own turns and marks it; False where it must be offered again."""
+        try:
+            turn = await asyncio.to_thread(self._verdicts.turn, verdict.turn)
+            if turn is None or turn.conversation != verdict.conversation:
+                return True
+            await asyncio.to_thread(self._verdicts.add_feedback, verdict.turn, verdict.value)
+        except UnavailableError as error:
+            self._note_outage(error)
+            return False
+        self._note_recovery()
+        self._run_aside(self._mark_verdict(query))
+        return True
+
+    async def _mark_verdict(self, query: telegram.CallbackQuery) -> None:
+        message = query.message
+        if not isinstance(message, telegram.Message):
+            return
+        markup = judged(message.reply_markup, query.data or "")
+        if markup is None:
+            return
+        try:
+            await self._bot.edit_message_reply_markup(message.chat.id, message.message_id, reply_markup=markup)
+        except TelegramError as error:
+            _log.debug("telegram_verdict_not_marked", error=error.message)
 
     def _apology(self, message: IncomingMessage) -> str:
         """All languages, the customer's first: which one they write in is stored where nothing can be read now."""

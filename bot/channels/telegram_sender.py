@@ -15,10 +15,12 @@ import telegram
 from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter, TelegramError
 
 from bot.channels.telegram_keyboard import keyboard
+from bot.channels.telegram_pace import Pace
 from bot.channels.telegram_text import split_text
 from bot.channels.telegram_timing import Timing, growing_delay, pause
 from bot.channels.telegram_typing import TypingIndicator
 from bot.channels.telegram_updates import CHANNEL, chat_of
+from bot.customer_data import FILE_NAME, own_data
 from bot.domain.ports import ConversationLog
 from bot.domain.records import Outgoing
 from bot.errors import DeliveryError, UnavailableError
@@ -69,6 +71,7 @@ class OutboxSender:
         self._deliveries: set[asyncio.Task[None]] = set()
         self._taken: dict[int, list[int]] = {}
         self._unnoted: set[int] = set()
+        self._pace = Pace(timing)
 
     def notify(self) -> None:
         """Says, from any thread, that something may be due now."""
@@ -169,12 +172,23 @@ class OutboxSender:
         try:
             for part in parts[len(taken) :]:
                 last = len(taken) == len(parts) - 1
-                message = await self._bot.send_message(
-                    chat, part, reply_markup=keyboard(outgoing.buttons) if last else None
-                )
+                await self._pace.turn_of(chat)
+                markup = keyboard(outgoing.buttons, outgoing.turn if outgoing.judged else None) if last else None
+                message = await self._bot.send_message(chat, part, reply_markup=markup)
                 taken.append(message.message_id)
+            if outgoing.attachment and len(taken) == len(parts):
+                taken.append(await self._send_own_data(chat, outgoing))
         except TelegramError as error:
             raise delivery_error(error, outgoing.attempts, self._timing) from error
+
+    async def _send_own_data(self, chat: int, outgoing: Outgoing) -> int:
+        try:
+            content = await asyncio.to_thread(own_data, self._outbox, outgoing.conversation)
+        except UnavailableError as error:
+            wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
+            raise DeliveryError(str(error), retry_after=wait) from error
+        await self._pace.turn_of(chat)
+        return (await self._bot.send_document(chat, content, filename=FILE_NAME)).message_id
 
     async def _settle(self, outgoing: Outgoing, error: DeliveryError) -> None:
         retry_at = None if error.permanent else datetime.now(UTC) + timedelta(seconds=error.retry_after or 0)

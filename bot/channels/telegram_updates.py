@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
 
 from telegram import CallbackQuery, Message, Update, User
@@ -11,29 +13,61 @@ from telegram.ext.filters import StatusUpdate
 from bot.domain.messages import ContentKind, IncomingMessage
 
 CHANNEL = "telegram"
+_VERDICT = re.compile(r"verdict:([0-9]{1,15}):([+-])")
 LANGUAGES = ("zh", "en")
 
 
-def incoming(update: Update, received: datetime) -> IncomingMessage | None:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an answer helped.
+
+    Attributes:
+        conversation: where the thumb was tapped.
+        turn: the turn that it stood under.
+        value: +1 or -1.
+    """
+
+    conversation: str
+    turn: int
+    value: int
+
+
+def incoming(update: Update, received: datetime, username: str = "") -> IncomingMessage | None:
     """Reads an update.
 
     Args:
         update: what Telegram sent.
         received: when, with time zone.
+        username: the bot's own; in groups it answers only what names it, replies to it or is a command for it.
 
     Returns:
-        The message, or None where there is nothing to answer: groups, channel posts, service messages (a pinned
-        message, a new chat photo) and edits that change no words (a live location that moves).
+        The message, or None where there is nothing to answer: talk of others in a group, channel posts, service
+        messages (a pinned message, a new chat photo), edits that change no words (a live location that moves), and
+        verdicts on answers, which are no messages.
     """
     if update.callback_query:
-        return _tapped(update, update.callback_query, received)
+        query = update.callback_query
+        return None if verdict_of(query) else _tapped(update, query, received)
+    message = update.edited_message or update.message
+    if message is None or StatusUpdate.ALL.check_update(update):
+        return None
+    kind, text = _content(message)
     if update.edited_message:
-        text = update.edited_message.text or update.edited_message.caption
-        return _written(update, update.edited_message, ContentKind.EDITED, text, received) if text else None
-    if update.message and not StatusUpdate.ALL.check_update(update):
-        kind, text = _content(update.message)
-        return _written(update, update.message, kind, text, received)
-    return None
+        kind = ContentKind.EDITED
+        if not text:
+            return None
+    if message.chat.type == ChatType.PRIVATE:
+        return _message(update, message.chat.id, message.from_user, kind, text, received)
+    said = _said_to(username, message, text) if message.chat.type in (ChatType.GROUP, ChatType.SUPERGROUP) else None
+    return None if said is None else _message(update, message.chat.id, message.from_user, kind, said, received)
+
+
+def verdict_of(query: CallbackQuery) -> Verdict | None:
+    """The verdict that a tapped thumb gives, or None for any other button."""
+    found = _VERDICT.fullmatch(query.data or "")
+    if found is None or query.message is None:
+        return None
+    return Verdict(f"{CHANNEL}:{query.message.chat.id}", int(found[1]), 1 if found[2] == "+" else -1)
 
 
 def chat_of(conversation: str) -> int | None:
@@ -68,16 +102,18 @@ def _content(message: Message) -> tuple[ContentKind, str]:
     return ContentKind.OTHER, caption
 
 
-def _written(
-    update: Update, message: Message, kind: ContentKind, text: str, received: datetime
-) -> IncomingMessage | None:
-    if message.chat.type != ChatType.PRIVATE:
-        return None
-    return _message(update, message.chat.id, message.from_user, kind, text, received)
+def _said_to(username: str, message: Message, text: str) -> str | None:
+    """What somebody in a group says to the bot, without its name; None where they talk to others."""
+    mention = re.compile(rf"(?:^(/\w+)|(?<![\w.]))@{re.escape(username)}(?!\w)", re.IGNORECASE)
+    answered = message.reply_to_message.from_user if message.reply_to_message else None
+    if username and mention.search(text):
+        return " ".join(mention.sub(r"\1 ", text).split())
+    replied = answered is not None and answered.is_bot and answered.username == username
+    return text if username and replied else None
 
 
 def _tapped(update: Update, query: CallbackQuery, received: datetime) -> IncomingMessage | None:
-    if query.message is None or query.message.chat.type != ChatType.PRIVATE or not query.data:
+    if query.message is None or query.message.chat.type == ChatType.CHANNEL or not query.data:
         return None
     return _message(update, query.message.chat.id, query.from_user, ContentKind.BUTTON, query.data, received)
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bot.channels.web_messages import LONGEST_MESSAGE, ChatMessage, Feedback, WebConversations, parse
 from bot.channels.web_texts import TEXTS
 from bot.channels.web_visitors import Visitors, is_own_page
+from bot.customer_data import FILE_NAME, own_data
 from bot.domain.messages import Reply
 from bot.domain.ports import Clock, ConversationLog, Intake, LiveState
 from bot.errors import InputError
@@ -98,6 +99,11 @@ def build_router(
     @router.get("/messages")
     def since(after: Annotated[int, Query(ge=0, lt=2**31)] = 0, visitor: str = Depends(visitor_of)) -> Response:
         return JSONResponse({"messages": conversations.since(visitor, after)})
+
+    @router.get("/my-data")
+    def my_data(visitor: str = Depends(visitor_of)) -> Response:
+        headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
+        return Response(own_data(log, f"web:{visitor}"), media_type="application/json", headers=headers)
 
     @router.post("/messages")
     async def post(request: Request, visitor: str = Depends(poster_of)) -> Response:

@@ -86,7 +86,10 @@ class WebConversations:
             kind=ContentKind.BUTTON if sent.button else ContentKind.TEXT,
             lang=lang if sent.button else None,
         )
-        turn = self._log.turn(int(self._intake.answer(message)["turn"]))
+        answered = self._intake.answer(message).get("turn")
+        if answered is None:  # everything was erased, and what says so is all there is
+            return self.since(visitor, 0)
+        turn = self._log.turn(int(answered))
         return self._deliver(turn.replies if turn else ())
 
     def since(self, visitor: str, after: int) -> list[dict[str, Any]]:
@@ -165,6 +168,7 @@ def _document(message: Outgoing) -> dict[str, Any]:
         "lang": message.lang,
         "buttons": _buttons(message.buttons),
         "at": message.created_at.isoformat(),
+        "attachment": message.attachment,
     }
 
 

@@ -43,6 +43,7 @@ class Decision:
         priority: how soon.
         wait: minutes until an agent usually answers, 0 where that is not known.
         rating: the escalation that the customer rates and the stars given, or None.
+        personal: what happens to the customer's data: `export`, `erase`, or empty for nothing.
         also: how the message's other questions are answered, in their order.
         whole: True where the customer asked for all of a long FAQ answer.
         excerpt: what of a long FAQ answer is said first; empty where it is said whole.
@@ -67,6 +68,7 @@ class Decision:
     priority: Priority = Priority.NORMAL
     wait: int = 0
     rating: tuple[int, int] | None = None
+    personal: str = ""
     also: tuple[Decision, ...] = ()
     whole: bool = False
     excerpt: str = ""

@@ -57,7 +57,7 @@ class Button:
     Attributes:
         label: what the customer sees.
         value: what comes back when it is tapped, at most 64 bytes (Telegram's limit); `intent:<name>`, `faq:<id>`,
-            `say:<text>`, `human:`, `yes:`, `no:`.
+            `more:<id>`, `say:<text>`, `lang:<code>`, `rate:<escalation>:<stars>`, `erase:`, `human:`, `yes:`, `no:`.
     """
 
     label: str
@@ -72,8 +72,12 @@ class Reply:
         text: what it says; channels escape and split it.
         lang: its language.
         buttons: quick replies, in order.
+        attachment: what comes along as a file: `export` for everything stored about the customer, empty for nothing.
+        judged: True for an answer of which the customer may say whether it helped.
     """
 
     text: str
     lang: str
     buttons: tuple[Button, ...] = ()
+    attachment: str = ""
+    judged: bool = False

@@ -5,7 +5,7 @@ Everything here is synchronous and safe to call from several threads. Times are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -291,6 +291,9 @@ class ConversationLog(Protocol):
 
     def erase_customer(self, conversation: str) -> int:
         """Removes everything stored about a customer; returns how many rows went."""
+
+    def erase_and_tell(self, conversation: str, replies: Sequence[Reply]) -> None:
+        """Removes everything stored about a customer who asked for it, and queues the replies that say so."""
 
     # -- retraining
     def claim_run(self, name: str, at: datetime) -> bool:

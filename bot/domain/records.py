@@ -53,6 +53,8 @@ class Outgoing:
         status: `pending`, `sent` or `failed`.
         attempts: how often delivery was tried.
         error: why the last try failed, empty otherwise.
+        attachment: what comes along as a file, empty for nothing.
+        judged: True for an answer of which the customer may say whether it helped.
     """
 
     id: int
@@ -66,6 +68,8 @@ class Outgoing:
     status: str = "pending"
     attempts: int = 0
     error: str = ""
+    attachment: str = ""
+    judged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

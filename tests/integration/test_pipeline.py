@@ -16,7 +16,7 @@ from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.bot_files import BotFiles, load_bot_files
 from bot.domain.conversation import Conversation
-from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.messages import ContentKind, IncomingMessage, Reply
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
 from bot.pipeline import Engine, Pipeline
@@ -304,3 +304,16 @@ def test_an_answer_is_reworded_only_as_far_as_it_is_true(
     assert document["replies"][0]["text"] == said
     offered = [button["value"] for button in document["replies"][0]["buttons"]]
     assert ("more:wool.en" in offered) == (outcome == "used")
+
+
+def test_a_customer_has_everything_removed_and_is_told_so(house: House) -> None:
+    house.intake.answer(house.says("#greeting", 1))
+    asked = house.intake.answer(house.says("/delete", 2))
+    assert [button["value"] for button in asked["replies"][0]["buttons"]] == ["erase:", "no:"]
+    tap = IncomingMessage("m3", "api-1", "erase:", house.clock.now(), ContentKind.BUTTON)
+    told = house.intake.answer(tap)
+    assert "removed" in told["replies"][0]["text"]
+    assert house.log.turns("api-1") == []
+    assert [out.text for out in house.log.outgoing_since("api-1", 0)] == [told["replies"][0]["text"]]
+    assert house.state.load("api-1") is None
+    assert house.intake.answer(house.says("#greeting", 4))["decision"]["kind"] == "smalltalk"

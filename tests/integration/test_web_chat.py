@@ -312,3 +312,15 @@ def test_the_page_speaks_the_visitors_language(app: FastAPI) -> None:
     assert client.get("/chat/history").json()["messages"][0]["text"] == "您好！"
     assert "Type a message" in client.get("/chat?lang=en").text
     assert client.get("/chat/history").json()["messages"][0]["text"] == "Hello!"
+
+
+def test_visitors_download_their_own_data_alone(client: TestClient, visit: Callable[[], TestClient]) -> None:
+    _send(client, "my secret")
+    answer = client.get("/chat/my-data")
+    assert answer.headers["content-disposition"] == 'attachment; filename="my-data.json"'
+    assert [message["text"] for message in answer.json()["messages"]] == ["my secret"]
+    assert "my secret" not in visit().get("/chat/my-data").text
+
+
+def test_nobody_downloads_data_without_a_cookie(app: FastAPI) -> None:
+    assert TestClient(app).get("/chat/my-data").status_code == 403

@@ -95,6 +95,13 @@ function addMarks(message, turn) {
   marks.set(turn, { row, value });
 }
 
+function addFile(message) {
+  const link = make("a", "file", words.textMyData);
+  link.href = "/chat/my-data";
+  link.download = "";
+  message.append(link);
+}
+
 function receive(list) {
   let fresh = false;
   for (const item of [...list].sort((one, other) => one.id - other.id)) {
@@ -102,6 +109,7 @@ function receive(list) {
     seen.add(item.id);
     latest = Math.max(latest, item.id);
     const message = addBubble(item.author, item.text, item.at);
+    if (item.attachment === "export") addFile(message);
     if (item.author === "bot" && item.turn) addMarks(message, item.turn);
     showOffers(item.buttons);
     fresh = true;

@@ -158,7 +158,7 @@ def test_reads_the_rules() -> None:
             r'intents.gift_card.title: the key "zh" is missing',
         ),
         ("bot.yaml", "/help: help", "help: help", r'commands.help: "help" is no command'),
-        ("bot.yaml", "/help: help", "/help: halp", r'commands./help: "halp" is not human, cancel or'),
+        ("bot.yaml", "/help: help", "/help: halp", r'commands./help: "halp" is not human, cancel, language'),
         (
             "bot.yaml",
             "human: human_agent",

@@ -84,6 +84,36 @@ def test_a_handover_says_how_long_it_usually_takes(priority: Priority, told: boo
     assert ("about 7 minutes" in reply.text) is told
 
 
+def test_a_link_with_an_order_number_is_remembered() -> None:
+    reading = read("/start order_FD20481937")
+    decision = decide(reading, START, (), HIT_THRESHOLDS, RULES)
+    state = next_state(START, reading, decision, RULES)
+    decision = decide(read("where is it", ("order_status", 0.9)), state, (), HIT_THRESHOLDS, RULES)
+    assert "FD20481937" in fill(decision, state, RULES, BOT.templates, {}).replies[0].text
+
+
+def test_languages_are_offered_in_their_own_words() -> None:
+    decision = decide(read("/language"), START, (), HIT_THRESHOLDS, RULES)
+    (reply,) = fill(decision, START, RULES, BOT.templates, {}).replies
+    assert [(button.label, button.value) for button in reply.buttons] == [("English", "lang:en"), ("中文", "lang:zh")]
+
+
+@pytest.mark.parametrize(
+    ("decision", "judged", "attachment"),
+    [
+        (Decision(K.FAQ, "r", faq="a", lang="en"), True, ""),
+        (Decision(K.TEMPLATE, "r", intent="invoice", template="invoice", lang="en"), True, ""),
+        (Decision(K.TEMPLATE, "r", template="help", lang="en"), False, ""),
+        (Decision(K.SMALLTALK, "r", intent="greeting", template="greeting", lang="en"), False, ""),
+        (Decision(K.TEMPLATE, "r", template="export_ready", lang="en", personal="export"), False, "export"),
+        (Decision(K.TEMPLATE, "r", template="erased", lang="en", personal="erase"), False, ""),
+    ],
+)
+def test_what_may_be_judged_and_what_comes_along(decision: Decision, judged: bool, attachment: str) -> None:
+    (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
+    assert (reply.judged, reply.attachment) == (judged, attachment)
+
+
 def test_a_template_that_is_gone_gets_the_fallback() -> None:
     decision = Decision(K.TEMPLATE, "r", template="gone", lang="en")
     (reply,) = fill(decision, START, RULES, BOT.templates, {}).replies

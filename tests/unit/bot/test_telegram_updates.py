@@ -93,8 +93,8 @@ def test_button_of_a_message_too_old_to_be_shown() -> None:
         pytest.param("channel_post", message({"id": -9, "type": "channel"}, text="news"), id="channel-post"),
         pytest.param(
             "callback_query",
-            {"id": "q", "from": USER, "chat_instance": "i", "message": message(GROUP), "data": "yes:"},
-            id="group-button",
+            {"id": "q", "from": USER, "chat_instance": "i", "message": message(), "data": "verdict:5:+"},
+            id="thumb",
         ),
         pytest.param(
             "callback_query", {"id": "q", "from": USER, "chat_instance": "i", "data": "x"}, id="inline-button"
@@ -141,3 +141,30 @@ def test_language_codes(code: str | None, lang: str | None) -> None:
 )
 def test_chat_of(conversation: str, chat: int | None) -> None:
     assert chat_of(conversation) == chat
+
+
+NAMED = {
+    "mention": ("@shop_bot where is it?", {}, "where is it?"),
+    "mention at the end": ("where is it, @Shop_Bot", {}, "where is it,"),
+    "command": ("/help@shop_bot", {}, "/help"),
+    "reply to it": ("and then?", {"username": "shop_bot", "is_bot": True}, "and then?"),
+    "reply to another": ("and then?", {"username": "ann", "is_bot": False}, None),
+    "another bot": ("@shop_bots hi", {}, None),
+    "an address": ("me@shop_bot.example", {}, None),
+    "talk": ("hi all", {}, None),
+}
+
+
+@pytest.mark.parametrize(("text", "replied", "expected"), NAMED.values(), ids=NAMED)
+def test_what_is_said_to_the_bot_in_a_group(text: str, replied: dict[str, Any], expected: str | None) -> None:
+    answered = {"reply_to_message": message(GROUP, text="x") | {"from": {**USER, **replied}}} if replied else {}
+    payload = message(GROUP, text=text, **answered)
+    found = incoming(Update.de_json({"update_id": 42, "message": payload}), NOW, "shop_bot")
+    assert (found.text if found else None) == expected
+
+
+def test_a_button_in_a_group_is_answered_there() -> None:
+    query = {"id": "q", "from": USER, "chat_instance": "i", "message": message(GROUP), "data": "yes:"}
+    found = read("callback_query", query)
+    assert found is not None
+    assert found.conversation == "telegram:-5"

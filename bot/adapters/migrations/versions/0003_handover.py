@@ -1,4 +1,7 @@
-"""Handover: how urgent an escalation is and when it was answered first, agents' notes, customers' ratings."""
+"""Handover: how urgent an escalation is and when it was answered first, agents' notes, customers' ratings.
+
+Replies: a file that comes along, and whether the customer may say that it helped.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ MOMENT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.add_column("escalation", sa.Column("priority", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("escalation", sa.Column("first_reply_at", MOMENT))
+    op.add_column("outgoing", sa.Column("attachment", sa.Text(), nullable=False, server_default=""))
+    op.add_column("outgoing", sa.Column("judged", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_table(
         "note",
         sa.Column("id", sa.Integer(), primary_key=True),
@@ -44,5 +49,7 @@ def downgrade() -> None:
     op.drop_table("rating")
     op.drop_index("ix_note_conversation", "note")
     op.drop_table("note")
+    op.drop_column("outgoing", "judged")
+    op.drop_column("outgoing", "attachment")
     op.drop_column("escalation", "first_reply_at")
     op.drop_column("escalation", "priority")

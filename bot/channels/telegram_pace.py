@@ -1,0 +1,55 @@
+"""How fast messages leave: within what Telegram takes, so that it seldom has to refuse one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from bot.channels.telegram_timing import Timing
+
+BURST = 3
+"""How many messages a private chat takes at once, when it was quiet before."""
+
+_FORGOTTEN = 1000
+
+
+class Pace:
+    """Gives each message its moment (the generic cell rate algorithm, ITU-T I.371).
+
+    Args:
+        timing: how far messages have to be apart.
+        now: tells seconds that only grow.
+    """
+
+    def __init__(self, timing: Timing, now: Callable[[], float] = time.monotonic) -> None:
+        self._timing = timing
+        self._now = now
+        self._any = 0.0
+        self._chats: dict[int, float] = {}
+
+    async def turn_of(self, chat: int) -> None:
+        """Waits until a message to a chat may leave."""
+        delay = self.reserve(chat)
+        if delay > 0:
+            await asyncio.sleep(delay)
+
+    def reserve(self, chat: int) -> float:
+        """Books the next moment for a message.
+
+        Args:
+            chat: to whom; the ids of groups are below zero.
+
+        Returns:
+            Seconds until then, 0 for at once.
+        """
+        now = self._now()
+        apart = self._timing.between_group if chat < 0 else self._timing.between_own
+        slack = 0.0 if chat < 0 else (BURST - 1) * apart
+        due = max(self._chats.get(chat, 0.0), now)
+        moment = max(now, due - slack, self._any)
+        self._any = moment + self._timing.between
+        self._chats[chat] = due + apart
+        if len(self._chats) > _FORGOTTEN:
+            self._chats = {known: until for known, until in self._chats.items() if until > now}
+        return moment - now

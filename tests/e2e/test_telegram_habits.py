@@ -1,0 +1,150 @@
+"""What Telegram's users expect, over the double: thumbs, groups, files, profile and pace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.messages import Button
+from tests.e2e.telegram_channel import ANN, BOB, FAST, MemoryIntake, MemoryOutbox, running, wait_until
+from tests.e2e.telegram_double.double import TelegramDouble
+
+GROUP = -77
+
+
+@pytest.fixture
+def double() -> Iterator[TelegramDouble]:
+    with TelegramDouble() as server:
+        yield server
+
+
+@pytest.fixture
+def outbox() -> MemoryOutbox:
+    return MemoryOutbox()
+
+
+@pytest.fixture
+def intake(outbox: MemoryOutbox) -> MemoryIntake:
+    return MemoryIntake(outbox)
+
+
+def test_a_thumb_is_stored_and_marked_in_place(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    double.user_says(ANN, "hi")
+    with running(double, intake):
+        outbox.add(ANN, "It takes two days.", Button("What does it cost?", "intent:delivery_cost"), turn=5, judged=True)
+        double.wait_for(ANN)
+        assert double.messages(ANN)[0].buttons == ["What does it cost?", "👍", "👎"]
+        double.user_taps(ANN, "👎")
+        double.wait_for(ANN, lambda message: "👎 ✓" in message.buttons)
+        double.user_taps(ANN, "👍")
+        double.wait_for(ANN, lambda message: message.buttons == ["What does it cost?", "👍 ✓", "👎"])
+        double.user_taps(ANN, "👍 ✓")
+        double.wait_until(lambda: len(double.answered_queries) == 3)
+    assert outbox.verdicts == {5: 1}
+    assert intake.texts == ["hi"]
+
+
+def test_a_thumb_from_another_chat_counts_nothing(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    for chat in (ANN, BOB):
+        double.user_says(chat, "hi")
+    with running(double, intake):
+        outbox.add(ANN, "It takes two days.", turn=5, judged=True)
+        double.wait_for(ANN)
+        query = {"id": "q9", "from": {"id": BOB, "is_bot": False, "first_name": "Bob"}, "chat_instance": "i"}
+        shown = {"message_id": 1, "date": 1, "chat": {"id": BOB, "type": "private", "first_name": "Bob"}}
+        double.push("callback_query", {**query, "message": shown, "data": "verdict:5:-"})
+        double.push("callback_query", {**query, "id": "q10", "message": shown, "data": "verdict:404:+"})
+        double.wait_until(lambda: not double.pending_updates)
+    assert outbox.verdicts == {}
+
+
+def test_a_thumb_waits_until_it_can_be_stored(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    double.user_says(ANN, "hi")
+    with running(double, intake):
+        outbox.wait_for(outbox.add(ANN, "It takes two days.", turn=5, judged=True), "sent")
+        outbox.away = True
+        double.user_taps(ANN, "👍")
+        time.sleep(0.5)
+        assert len(double.pending_updates) == 1
+        outbox.away = False
+        wait_until(lambda: outbox.verdicts == {5: 1})
+
+
+def in_group(text: str, **more: Any) -> dict[str, Any]:
+    chat = {"id": GROUP, "type": "supergroup", "title": "Friends"}
+    author = {"id": ANN, "is_bot": False, "first_name": "Ann", "language_code": "en"}
+    return {"message_id": 9, "date": 1, "chat": chat, "from": author, "text": text, **more}
+
+
+def test_in_a_group_it_answers_who_speaks_to_it(double: TelegramDouble, intake: MemoryIntake) -> None:
+    name = double.state.bot["username"]
+    double.state.chats[GROUP] = {"id": GROUP, "type": "supergroup", "title": "Friends"}
+    own = {"message_id": 8, "date": 1, "chat": double.state.chats[GROUP], "from": {**double.state.bot}}
+    intake.answer_of = lambda message: f"you said {message.text}"
+    with running(double, intake):
+        double.push("message", in_group("just us talking"))
+        double.push("message", in_group(f"@{name} where is my parcel?"))
+        double.push("message", in_group(f"mail me at x@{name}y.example"))
+        double.push("message", in_group("and the costs?", reply_to_message=own))
+        double.push("message", in_group(f"/help@{name.upper()}"))
+        double.wait_for(GROUP, 3)
+    assert intake.texts == ["where is my parcel?", "and the costs?", "/help"]
+    assert {message.conversation for message in intake.stored.values()} == {f"telegram:{GROUP}"}
+
+
+def test_a_customers_data_come_as_a_file(double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake) -> None:
+    double.user_says(ANN, "/export")
+    with running(double, intake):
+        outbox.wait_for(outbox.add(ANN, "Here it is.", attachment="export"), "sent")
+    text, file = double.messages(ANN)
+    assert (text.text, file.method) == ("Here it is.", "sendDocument")
+    stored = double.state.files[file.file_id]
+    assert stored.path.endswith("/my-data.json")
+    assert "你好" in stored.content.decode()
+    assert "secret" not in stored.content.decode()
+
+
+def test_a_file_that_fails_is_sent_again_without_its_text(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    double.user_says(ANN, "/export")
+    double.fail_next("sendDocument", "500")
+    with running(double, intake):
+        outbox.wait_for(outbox.add(ANN, "Here it is.", attachment="export"), "sent")
+    assert [message.method for message in double.messages(ANN)] == ["sendMessage", "sendDocument"]
+
+
+def test_the_profile_names_the_bot_in_both_languages(double: TelegramDouble, intake: MemoryIntake) -> None:
+    names = {"en": "Lark & Lane", "zh": "云雀小铺"}
+    commands = ("/start", "/help", "/human", "/language", "/export", "/unheard_of")
+    with running(double, intake, names=names, commands=commands):
+        double.wait_until(lambda: "short_description:zh" in double.state.profile)
+    assert double.state.profile["short_description:zh"] == "云雀小铺客服"
+    assert "Lark & Lane" in double.state.profile["description:"]
+    offered = [command["command"] for command in double.state.commands["zh"]]
+    assert offered == ["start", "help", "human", "language", "export"]
+
+
+def test_messages_keep_the_pace_that_telegram_takes(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    for chat in (ANN, BOB):
+        double.user_says(chat, "hi")
+    with running(double, intake, timing=replace(FAST, between=0.02, between_own=1.0)):
+        numbers = [outbox.add(chat, f"number {number}") for number in range(5) for chat in (ANN, BOB)]
+        for number in numbers:
+            outbox.wait_for(number, "sent")
+    for chat in (ANN, BOB):
+        times = [message.at for message in double.messages(chat)]
+        assert times[2] - times[0] < 1.0
+        assert times[4] - times[2] > 1.7
