@@ -229,6 +229,7 @@ def answer_document(
             "kind": decision.kind.value,
             "reason": decision.reason,
             "intent": decision.intent,
+            "template": decision.template,
             "emotion": decision.emotion,
             "faq": decision.faq,
             "options": list(decision.options),

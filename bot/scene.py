@@ -113,6 +113,11 @@ class Scene:
         return re.sub(r"[A-Za-z]{0,4}[\s#._-]?[0-9][0-9\s._-]*", " ", self.text)
 
     @property
+    def _is_number(self) -> bool:
+        """True for an order number and the like, whole or in part, without any words."""
+        return any(map(str.isdigit, self.text)) and not any(map(str.isalpha, self._without_numbers))
+
+    @property
     def in_scope(self) -> bool:
         """True unless the model holds the message for something the bot is not there for."""
         intent = self.understanding.intent
@@ -139,9 +144,9 @@ class Scene:
 
     @property
     def emotion(self) -> str:
-        """The believed emotion, empty for none; a tapped button or a picture shows none."""
+        """The believed emotion, empty for none; a tapped button, a picture or a mere number shows none."""
         emotion = self.understanding.emotion
-        if emotion is None or self.tap or not self.text.strip() or self.speaks_unknown_language:
+        if emotion is None or self.tap or not self.text.strip() or self.speaks_unknown_language or self._is_number:
             return ""
         return emotion.label if emotion.confidence >= self.understanding.thresholds.emotion_accept else ""
 

@@ -137,6 +137,17 @@ class Value:
         """A list of texts."""
         return tuple(item.text() for item in self.items())
 
+    def texts_or_text(self) -> tuple[str, ...]:
+        """A list of texts, or one text alone."""
+        return self.texts() if self.is_list else (self.text(),)
+
+    def scalar(self) -> str:
+        """A text that may be empty."""
+        if isinstance(self.node, yaml.ScalarNode):
+            return str(self.node.value).strip()
+        self.complain(f"expected a text, got {describe(self.node)}")
+        return ""
+
     def name(self, default: str = "") -> str:
         """A text that serves as a name: lower-case letters, digits and underscores."""
         value = self.text(default)

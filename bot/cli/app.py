@@ -9,7 +9,7 @@ import sys
 import structlog
 import typer
 
-from bot.cli import ask, console, customers, doctor, importing, knowledge, learn, releases, retrain, serve
+from bot.cli import ask, console, customers, doctor, importing, knowledge, learn, releases, retrain, serve, stories
 from bot.cli.output import fail
 from bot.errors import FaqError, FrontdeskError
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (serve, ask, learn, retrain, releases, importing, knowledge, console, customers, doctor):
+for module in (serve, ask, stories, learn, retrain, releases, importing, knowledge, console, customers, doctor):
     module.add_commands(app)
 
 

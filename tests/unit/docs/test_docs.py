@@ -22,6 +22,7 @@ from bot.faq_api import EntryIn, build_router
 from bot.pipeline import answer_document
 from bot.replies import Filled
 from bot.settings import Settings
+from bot.stories import read_stories
 from nlu.examples import read_examples
 from retrieval.faq import read_faq, read_queries
 from training.config import TrainingConfig, read_config
@@ -158,7 +159,7 @@ def test_examples_of_data_are_valid(page: Path, tmp_path: Path) -> None:
     for number, content in enumerate(blocks(page, "yaml")):
         file = tmp_path / f"{number}.yaml"
         file.write_text(content, "utf-8")
-        assert read_config(file)
+        assert read_stories([file]) if content.startswith("stories:") else read_config(file)
     for number, content in enumerate(blocks(page, "jsonl")):
         file = tmp_path / f"{number}.jsonl"
         file.write_text(content, "utf-8")
@@ -215,7 +216,7 @@ def test_the_commands_table_is_complete(readme: Path) -> None:
 def test_the_files_of_a_bot_are_those_that_are_read(readme: Path) -> None:
     files = [row[0].strip("`") for row in rows(readme, r"`[a-z_]+(\.\w+|/)`$")]
     start = (ROOT / "bot/cli/serve.py").read_text("utf-8")
-    assert len(files) == len(set(files)) == 8
+    assert len(files) == len(set(files)) == 9
     assert not [name for name in files if not (ROOT / "examples/shop" / name).exists() and f'"{name}"' not in start]
     assert {path.name for path in (ROOT / "examples/shop").iterdir()} <= {name.strip("/") for name in files}
 
