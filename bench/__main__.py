@@ -39,6 +39,8 @@ class Name(StrEnum):
     FAQ = "faq"
     NEAREST = "nearest"
     LIVE = "live"
+    LOAD = "load"
+    DELIVERY = "delivery"
 
 
 @app.command()
@@ -98,7 +100,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import faq, live_edits, nearest, pipeline, public_sets, reading, recipe, shop
+    from bench import delivery, faq, live_edits, load, nearest, pipeline, public_sets, reading, recipe, shop
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
         Name.BANKING77: banking77.measure,
@@ -110,6 +112,8 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.FAQ: faq.measure,
         Name.NEAREST: nearest.measure,
         Name.LIVE: live_edits.measure,
+        Name.LOAD: load.measure,
+        Name.DELIVERY: delivery.measure,
     }
     outcomes: dict[str, Outcome] = {}
     for name in names:

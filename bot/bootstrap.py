@@ -22,6 +22,7 @@ from bot.api import Authorisation, create_app
 from bot.bot_files import BotFiles, load_bot_files
 from bot.channels import web_chat
 from bot.channels.telegram import TelegramChannel
+from bot.channels.telegram_timing import Timing
 from bot.console import pages
 from bot.domain.messages import IncomingMessage, Reply
 from bot.errors import FrontdeskError, UnavailableError
@@ -234,6 +235,7 @@ def build_telegram(services: Services) -> TelegramChannel | None:
         mode=settings.telegram_mode,
         webhook_url=settings.telegram_webhook_url or "",
         webhook_secret=secret.get_secret_value() if secret else "",
+        timing=Timing(between=1 / settings.telegram_rate),
     )
 
 

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
         telegram_mode: `polling` or `webhook`.
         telegram_webhook_url: the public https address of `/telegram/webhook`.
         telegram_webhook_secret: what Telegram sends along with each update.
+        telegram_rate: messages a second that this process may send in all; Telegram takes about 30 from a bot.
         host: address to listen on.
         port: port to listen on.
         languages: languages the bot speaks, separated by commas.
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_url: str | None = None
     telegram_webhook_secret: SecretStr | None = None
+    telegram_rate: int = Field(30, ge=1, le=1000)
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     languages: Annotated[tuple[str, ...], NoDecode] = ("zh", "en")

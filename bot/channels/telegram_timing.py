@@ -35,7 +35,7 @@ class Timing:
     first_retry: float = 1.0
     longest_retry: float = 300.0
     longest_outage: float = 15.0
-    lease: float = 90.0
+    lease: float = 30.0
     typing: float = 4.5
     between: float = 1 / 30
     between_own: float = 1.0
