@@ -123,6 +123,24 @@ class Desk:
             self._log.set_escalation(head.id, "held", other.id)
             self._log.audit(agent.name, "transfer", f"{head.id} to {other.name}")
 
+    def block(self, conversation: str, agent: Agent) -> None:
+        """Has the customer get no answers until `unblock`; what they write is stored all the same.
+
+        Args:
+            conversation: its id.
+            agent: who wants it.
+        """
+        self._set_blocked(conversation, agent, blocked=True)
+
+    def unblock(self, conversation: str, agent: Agent) -> None:
+        """Has the customer get answers again.
+
+        Args:
+            conversation: its id.
+            agent: who wants it.
+        """
+        self._set_blocked(conversation, agent, blocked=False)
+
     def note(self, conversation: str, agent: Agent, text: str) -> None:
         """Notes something for the other agents; whoever works at the console may.
 
@@ -201,6 +219,15 @@ class Desk:
         message = Reply(self._texts(key, lang), lang)
         self._log.add_outgoing(head.id, message, author="system", key=once and f"{key}:{once}")
 
+    def _set_blocked(self, conversation: str, agent: Agent, *, blocked: bool) -> None:
+        with self._state.lock(conversation):
+            head = self._head(conversation)
+            current = self._load(head)
+            if current.blocked == blocked:
+                return
+            self._store(replace(current, blocked=blocked))
+            self._log.audit(agent.name, "block" if blocked else "unblock", conversation)
+
     def _ask_for_rating(self, current: Conversation, head: ConversationSummary, escalation: int) -> None:
         lang = _lang(current, head)
         question = self._texts("rate", lang)
@@ -234,7 +261,9 @@ class Desk:
                 raise _held_by(escalation.agent)
             if escalation is None and current.status in (status, Status.CLOSED):
                 return
-            current = Conversation(conversation, status=status, lang=current.lang, turns=current.turns)
+            current = Conversation(
+                conversation, status=status, lang=current.lang, turns=current.turns, blocked=current.blocked
+            )
             self._store(current)
             self._say(text, current, head, once=str(escalation.id) if escalation else None)
             if escalation is not None:

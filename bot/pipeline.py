@@ -96,8 +96,10 @@ class Pipeline:
         Raises:
             UnavailableError: Redis or SQL is away; nothing was stored.
         """
-        engine = self._engine()
         before = self._load(message.conversation)
+        if (flood := self._flood(message, before)) is not None:
+            return self._answer_unread(message, before, flood)
+        engine = self._engine()
         spoken = as_said(message)
         expected = next((lang for lang in (spoken.lang, before.lang) if lang in self._rules.languages), None)
         understanding = engine.understander.understand([spoken.text], [expected])[0]
@@ -163,14 +165,38 @@ class Pipeline:
             message: what the customer wrote.
         """
         before = self._load(message.conversation)
-        lang = message.lang or before.lang or self._rules.default_language
-        lang = lang if lang in self._rules.languages else self._rules.default_language
         reason = "a fault inside the bot"
+        lang = self._unread_language(message, before)
         decision = Decision(DecisionKind.HANDOVER, reason, template="handover", lang=lang, escalate=reason)
-        filled = fill(decision, before, self._rules, self._book, {})
         status = before.status if before.status is Status.AGENT else Status.WAITING
-        after = replace(before, status=status, form=None, turns=before.turns + 1)
-        self._store(message, filled, answer_document(filled, decision, None, []), after, decision)
+        self._answer_unread(message, replace(before, status=status, form=None), decision)
+
+    def _flood(self, message: IncomingMessage, before: Conversation) -> Decision | None:
+        """How a message too many within a minute is answered: the first with a request to slow down, the rest not.
+
+        Counted by when messages came, so that those which waited for an outage to end are answered. Callers of the API
+        keep their own order.
+        """
+        if message.channel == "api" or before.status is Status.AGENT:
+            return None
+        minute = f"{message.conversation}:{int(message.at.timestamp()) // 60}"
+        if self._state.allow(f"messages:{minute}", self._rules.messages_a_minute, 120):
+            return None
+        lang = self._unread_language(message, before)
+        reason = f"more than {self._rules.messages_a_minute} messages within a minute"
+        kind = DecisionKind.TEMPLATE if self._state.allow(f"slow-down:{minute}", 1, 120) else DecisionKind.SILENT
+        return Decision(kind, reason, template="slow_down", lang=lang, form_state=before.form)
+
+    def _unread_language(self, message: IncomingMessage, before: Conversation) -> str:
+        lang = message.lang or before.lang
+        return lang if lang in self._rules.languages else self._rules.default_language
+
+    def _answer_unread(self, message: IncomingMessage, before: Conversation, decision: Decision) -> dict[str, Any]:
+        """Answers a message that is not read."""
+        filled = fill(replace(decision, form_state=None), before, self._rules, self._book, {})
+        document = answer_document(filled, decision, None, [])
+        self._store(message, filled, document, replace(before, turns=before.turns + 1), decision)
+        return document
 
     def _load(self, conversation: str) -> Conversation:
         """The live state where it is as new as the stored one, else the stored one unless it is too old."""
@@ -180,9 +206,15 @@ class Pipeline:
         snapshot, at = stored
         live = self._state.load(conversation)
         if live is not None and live.turns == snapshot.turns:
-            return replace(live, status=snapshot.status)
+            return replace(live, status=snapshot.status, blocked=snapshot.blocked)
         if self._clock.now() - at > self._ttl:
-            return Conversation(conversation, status=snapshot.status, lang=snapshot.lang, turns=snapshot.turns)
+            return Conversation(
+                conversation,
+                status=snapshot.status,
+                lang=snapshot.lang,
+                turns=snapshot.turns,
+                blocked=snapshot.blocked,
+            )
         return snapshot
 
     def _store(

@@ -116,6 +116,11 @@ def held_by_agent(scene: Scene) -> Decision | None:
     return Decision(DecisionKind.SILENT, "an agent holds the conversation", form_state=scene.form)
 
 
+def blocked(scene: Scene) -> Decision | None:
+    """A customer whom an agent has blocked gets no answers."""
+    return Decision(DecisionKind.SILENT, "the customer is blocked") if scene.conversation.blocked else None
+
+
 def alert(scene: Scene) -> Decision | None:
     """Words of danger or of a threat: a fixed text, and a human at once, also where one is on the way already."""
     alarm = heard(scene.text, scene.rules.escalation.alerts) if scene.tap is None else None
@@ -278,6 +283,7 @@ Rule = Callable[[Scene], Decision | None]
 
 RULES: tuple[Rule, ...] = (
     held_by_agent,
+    blocked,
     alert,
     command,
     not_words,

@@ -23,7 +23,17 @@ from bot.moves import VALUE_BYTES
 from bot.templates import ACTIONS
 
 _REQUIRED = ("name", "languages", "default_language", "intents")
-_OPTIONAL = ("emotions", "protected", "escalation", "commands", "roles", "words", "max_characters", "related")
+_OPTIONAL = (
+    "emotions",
+    "protected",
+    "escalation",
+    "commands",
+    "roles",
+    "words",
+    "max_characters",
+    "related",
+    "messages_a_minute",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,7 @@ def read_rules(basics: Basics, forms: Mapping[str, FormSpec], templates: Collect
         words=_words(fields["words"], basics.languages),
         max_characters=fields["max_characters"].number(4000, 50, 100_000),
         related=fields["related"].number(2, 0, 5),
+        messages_a_minute=fields["messages_a_minute"].number(30, 1, 10_000),
     )
 
 

@@ -115,6 +115,7 @@ class ConversationPage:
         labels = button_labels(turns)
         escalation = self._log.escalation(conversation)
         holder = escalation.agent if escalation and escalation.status == "held" else ""
+        snapshot = self._log.snapshot(conversation)
         mine = holder in ("", session.agent.name)
         return {
             "session": session,
@@ -123,6 +124,7 @@ class ConversationPage:
             "reason": escalation.reason if escalation else "",
             "priority": escalation.priority.name.lower() if escalation else "normal",
             "summary": summarise(turns),
+            "blocked": snapshot is not None and snapshot[0].blocked,
             "notes": self._log.notes(conversation),
             "colleagues": self._colleagues(escalation, session.agent),
             "holder": holder,
@@ -178,6 +180,8 @@ def add_conversation(router: APIRouter, page: ConversationPage, desk: Desk, guar
     add_act("take", desk.take)
     add_act("hand-back", desk.hand_back)
     add_act("close", desk.close)
+    add_act("block", desk.block)
+    add_act("unblock", desk.unblock)
 
     @router.post("/conversation/transfer")
     def transfer(

@@ -16,6 +16,9 @@ ENGLISH: Mapping[str, str] = {
     "audit_when": "When",
     "audit_who": "Who",
     "back": "Back to the queue",
+    "block": "Block",
+    "block_ask": "Block this customer? They get no answers until you lift it.",
+    "blocked": "blocked",
     "bot": "Bot",
     "close": "Close",
     "close_ask": "Close this conversation? The customer's next message starts afresh with the bot.",
@@ -108,6 +111,7 @@ ENGLISH: Mapping[str, str] = {
     "trace": "Why the bot answered so",
     "transfer": "Pass on",
     "transfer_to": "to a colleague",
+    "unblock": "Lift the block",
     "waiting": "Waiting",
 }
 
@@ -123,6 +127,9 @@ CHINESE: Mapping[str, str] = {
     "audit_when": "时间",
     "audit_who": "操作人",
     "back": "返回队列",
+    "block": "拉黑",
+    "block_ask": "拉黑这位客户？解除之前不会再回答他。",
+    "blocked": "已拉黑",
     "bot": "机器人",
     "close": "结束会话",
     "close_ask": "确定结束这个会话吗？客户再次发来消息时，将由机器人重新接待。",
@@ -215,6 +222,7 @@ CHINESE: Mapping[str, str] = {
     "trace": "机器人为何这样回答",
     "transfer": "转交",
     "transfer_to": "转给同事",
+    "unblock": "解除拉黑",
     "waiting": "等待时间",
 }
 

@@ -50,6 +50,7 @@ class Conversation:
         turns: how many turns there have been.
         options: button values of the clarifying question asked last, empty once it is settled.
         noted: entity type to the value named last, for types that a form confirms before use.
+        blocked: True where an agent wants the customer to get no answers.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Conversation:
     turns: int = 0
     options: tuple[str, ...] = ()
     noted: dict[str, str] = field(default_factory=dict)
+    blocked: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The state as plain JSON values."""

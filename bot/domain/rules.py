@@ -219,6 +219,7 @@ class BotRules:
         words: whole messages with a meaning of their own.
         max_characters: longer messages are not read.
         related: how many related questions are offered under an FAQ answer.
+        messages_a_minute: how many messages of a customer are answered within a minute; the rest get no answer.
     """
 
     names: Mapping[str, str]
@@ -234,3 +235,4 @@ class BotRules:
     words: Words = field(default_factory=Words)
     max_characters: int = 4000
     related: int = 2
+    messages_a_minute: int = 30

@@ -198,6 +198,8 @@ def test_the_session_cookie_is_guarded(app: FastAPI, scheme: str) -> None:
         "conversation/close",
         "conversation/transfer",
         "conversation/note",
+        "conversation/block",
+        "conversation/unblock",
         "correct",
         "logout",
     ],
@@ -415,3 +417,12 @@ def test_the_queue_shows_urgency_and_rating(client: TestClient, log: SqlLog, clo
     html = client.get("/console").text
     assert 'priority-urgent">urgent' in html
     assert "danger: fire; strong anger" in html
+
+
+def test_a_customer_is_blocked_and_let_back_in(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    _say(log, clock, "spam")
+    page = f"/console/conversation?id={CHAT}"
+    assert _post(client, "conversation/block", id=CHAT)[0] == 303
+    assert 'priority-urgent">blocked' in client.get(page).text
+    assert _post(client, "conversation/unblock", id=CHAT)[0] == 303
+    assert 'priority-urgent">blocked' not in client.get(page).text

@@ -317,3 +317,43 @@ def test_a_customer_has_everything_removed_and_is_told_so(house: House) -> None:
     assert [out.text for out in house.log.outgoing_since("api-1", 0)] == [told["replies"][0]["text"]]
     assert house.state.load("api-1") is None
     assert house.intake.answer(house.says("#greeting", 4))["decision"]["kind"] == "smalltalk"
+
+
+def test_who_writes_too_much_is_asked_once_to_slow_down(house: House, files: BotFiles) -> None:
+    limit = files.rules.messages_a_minute
+    kinds = [
+        house.intake.answer(house.says("#greeting", n, "telegram:9"))["decision"]["kind"] for n in range(limit + 3)
+    ]
+    assert kinds == ["smalltalk"] * limit + ["template", "silent", "silent"]
+    house.clock.time += timedelta(minutes=1)
+    assert house.intake.answer(house.says("#greeting", 99, "telegram:9"))["decision"]["kind"] == "smalltalk"
+
+
+def test_what_waited_for_an_outage_to_end_is_no_flood(house: House, files: BotFiles) -> None:
+    limit = files.rules.messages_a_minute
+    for number in range(2 * limit):
+        house.intake.accept(house.says("#greeting", number, "telegram:9"))
+        house.clock.time += timedelta(seconds=60 / limit)
+    house.intake.drain("telegram:9")
+    assert {turn.document["decision"]["kind"] for turn in house.log.turns("telegram:9")} == {"smalltalk"}
+
+
+def test_callers_of_the_api_keep_their_own_order(house: House, files: BotFiles) -> None:
+    for number in range(files.rules.messages_a_minute + 2):
+        assert house.intake.answer(house.says("#greeting", number))["decision"]["kind"] == "smalltalk"
+
+
+def test_a_form_outlasts_a_flood(house: House, files: BotFiles) -> None:
+    house.intake.answer(house.says("#order_status", 0, "telegram:9"))
+    for number in range(1, files.rules.messages_a_minute + 5):
+        house.intake.answer(house.says("/help", number, "telegram:9"))
+    house.clock.time += timedelta(minutes=1)
+    assert "FD20481937" in house.intake.answer(house.says("FD20481937", 99, "telegram:9"))["replies"][0]["text"]
+
+
+def test_a_block_outlasts_the_pause_after_which_all_else_is_forgotten(house: House) -> None:
+    house.intake.answer(house.says("#greeting", 1))
+    house.log.store_state(Conversation("api-1", turns=1, blocked=True))
+    house.clock.time += timedelta(hours=2)
+    assert house.intake.answer(house.says("#greeting", 2))["decision"]["kind"] == "silent"
+    assert house.intake.answer(house.says("#greeting", 3))["decision"]["kind"] == "silent"

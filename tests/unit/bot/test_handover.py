@@ -353,3 +353,15 @@ def test_handing_back_asks_for_no_rating(desk: Desk, log: FakeLog) -> None:
     desk.reply(CHAT, MEI, "Hello!")
     desk.hand_back(CHAT, MEI)
     assert log.sent[-1][1] == "agent_left/en"
+
+
+def test_a_block_outlasts_taking_and_closing_and_is_lifted(desk: Desk, log: FakeLog) -> None:
+    desk.block(CHAT, MEI)
+    desk.block(CHAT, TOM)
+    desk.take(CHAT, MEI)
+    desk.close(CHAT, MEI)
+    assert log.stored.blocked
+    assert log.state.states[CHAT].blocked
+    desk.unblock(CHAT, TOM)
+    assert not log.stored.blocked
+    assert [entry for entry in log.trail if "block" in entry[1]] == [("mei", "block"), ("tom", "unblock")]

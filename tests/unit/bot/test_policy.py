@@ -110,6 +110,7 @@ CASES = [
     Case("link to an intent, in a group", read("/start@shop_bot intent_invoice"), K.TEMPLATE, "invoice"),
     Case("link to nothing", read("/start intent_gone"), K.TEMPLATE, "greeting"),
     Case("link with an order", read("/start order_FD20481937"), K.TEMPLATE, "greeting"),
+    Case("blocked", read("I want to die"), K.SILENT, before=replace(START, blocked=True)),
     Case("command", read("/help"), K.TEMPLATE, "help"),
     Case("command with bot name", read("/start@shop_bot payload"), K.TEMPLATE, "greeting"),
     Case("command for a human", read("/human"), K.HANDOVER, "handover", more={"escalate": "command /human"}),
