@@ -16,6 +16,7 @@ from fastapi import FastAPI, Header, Request, Response
 from bot import faq_api
 from bot.adapters.chat_endpoint import ChatEndpoint
 from bot.adapters.embedded_redis import EmbeddedRedis, open_embedded
+from bot.adapters.http_actions import HttpActions
 from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.api import Authorisation, create_app
@@ -185,8 +186,17 @@ def open_services(settings: Settings) -> Services:
         raise
     store = release_store(settings)
     engine = LiveEngine(store, settings.threads, log=log, clock=clock)
-    rewriting = _rewriting(settings)
-    pipeline = Pipeline(engine, log, state, files.rules, files.templates, clock, settings.state_ttl, rewriting)
+    pipeline = Pipeline(
+        engine,
+        log,
+        state,
+        files.rules,
+        files.templates,
+        clock,
+        settings.state_ttl,
+        _rewriting(settings),
+        _actions(settings),
+    )
     api_key, is_new = _key(settings, "api_key")
     secret_key, _ = _key(settings, "secret_key")
     words = SystemWords(files)
@@ -216,6 +226,12 @@ def _rewriting(settings: Settings) -> Rewriting | None:
         return None
     key = settings.rewrite_key.get_secret_value() if settings.rewrite_key else None
     return Rewriting(ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds))
+
+
+def _actions(settings: Settings) -> HttpActions | None:
+    if settings.actions_url is None:
+        return None
+    return HttpActions(settings.actions_url, settings.actions_key.get_secret_value() if settings.actions_key else None)
 
 
 def build_telegram(services: Services) -> TelegramChannel | None:

@@ -206,6 +206,7 @@ def go_on(scene: Scene, step: FormStep, reason: str) -> Decision:
         slots=dict(state.slots),
         form_state=None if done else state,
         escalate=shorten(f"{rule.name}: {filled}") if done and rule.escalate else "",
+        action=rule.action if done else "",
     )
 
 

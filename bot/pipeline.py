@@ -12,10 +12,10 @@ import structlog
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
-from bot.domain.ports import Clock, ConversationLog, LiveState
+from bot.domain.ports import Actions, Clock, ConversationLog, LiveState
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules
-from bot.errors import StateUnavailableError
+from bot.errors import StateUnavailableError, UnavailableError
 from bot.excerpts import Excerpts
 from bot.moves import related_entries
 from bot.policy import decide, decide_each, may_hold_several
@@ -23,7 +23,7 @@ from bot.questions import split_questions
 from bot.replies import Filled, fill, next_state
 from bot.rewriting import Rewriting
 from bot.scene import as_said
-from bot.templates import TemplateBook
+from bot.templates import TemplateBook, shorten
 from nlu.types import Entity, Understander, Understanding
 from retrieval.types import FaqEntry, FaqSearch, Hit
 
@@ -61,6 +61,7 @@ class Pipeline:
         clock: tells the time.
         state_ttl: seconds after which an idle conversation starts afresh.
         rewriting: rewords FAQ answers, None to say them in their own words.
+        actions: the company's own API, None where there is none.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Pipeline:
         clock: Clock,
         state_ttl: int = 86_400,
         rewriting: Rewriting | None = None,
+        actions: Actions | None = None,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -83,6 +85,7 @@ class Pipeline:
         self._ttl = timedelta(seconds=state_ttl)
         self._excerpts = Excerpts()
         self._rewriting = rewriting
+        self._actions = actions
 
     def handle(self, message: IncomingMessage) -> dict[str, Any]:
         """Answers one stored message and stores its turn.
@@ -110,6 +113,7 @@ class Pipeline:
         )
         if spoken.kind is ContentKind.TEXT and may_hold_several(decision):
             decision = self._answer_each(engine, decision, split_questions(spoken.text), before, lang)
+        decision = self._acted(decision, message)
         decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
         if spoken.kind is ContentKind.TEXT:
             decision = self._reworded(engine, decision, spoken.text, understanding.entities)
@@ -133,6 +137,25 @@ class Pipeline:
             for reading in readings
         ]
         return decide_each(whole, parts, before, engine.search.thresholds, self._rules)
+
+    def _acted(self, decision: Decision, message: IncomingMessage) -> Decision:
+        """Runs the action of a filled form; without an answer that has words the form ends as it would have without."""
+        action = self._rules.actions.get(decision.action)
+        if self._actions is None or action is None:
+            return decision
+        try:
+            values = self._actions.call(action, decision.slots, f"{message.conversation}:{message.id}")
+        except UnavailableError as error:
+            log_line.warning("action_failed", action=action.name, error=str(error))
+            return replace(decision, reason=f"{decision.reason}; {action.name} gave no answer")
+        template = action.say.get(values.get(action.field, ""))
+        missing = [name for name in action.shown if name not in values]
+        if template is None or missing:
+            log_line.warning("action_answered_otherwise", action=action.name, field=action.field, missing=missing)
+            return replace(decision, reason=f"{decision.reason}; {action.name} gave an answer without words for it")
+        shown = {name: shorten(values[name]) for name in action.shown}
+        reason = f"{decision.reason}; {action.name}: {action.field}={shorten(values[action.field], 40)}"
+        return replace(decision, reason=reason, template=template, slots={**decision.slots, **shown}, escalate="")
 
     def _with_related(self, engine: Engine, decision: Decision) -> Decision:
         """Adds what others asked besides, and what is asked in like words, to an FAQ answer."""
@@ -185,7 +208,7 @@ class Pipeline:
         lang = self._unread_language(message, before)
         reason = f"more than {self._rules.messages_a_minute} messages within a minute"
         kind = DecisionKind.TEMPLATE if self._state.allow(f"slow-down:{minute}", 1, 120) else DecisionKind.SILENT
-        return Decision(kind, reason, template="slow_down", lang=lang, form_state=before.form)
+        return Decision(kind, reason, template="slow_down", lang=lang)
 
     def _unread_language(self, message: IncomingMessage, before: Conversation) -> str:
         lang = message.lang or before.lang
@@ -193,7 +216,7 @@ class Pipeline:
 
     def _answer_unread(self, message: IncomingMessage, before: Conversation, decision: Decision) -> dict[str, Any]:
         """Answers a message that is not read."""
-        filled = fill(replace(decision, form_state=None), before, self._rules, self._book, {})
+        filled = fill(decision, before, self._rules, self._book, {})
         document = answer_document(filled, decision, None, [])
         self._store(message, filled, document, replace(before, turns=before.turns + 1), decision)
         return document

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
         state_ttl: seconds after which an idle conversation is forgotten.
         workers: conversations answered side by side in one process.
         threads: CPU threads for reading messages; 0 for torch's choice.
+        actions_url: the company's own API, which `actions.yaml` of the bot calls; absent, humans do what it would.
+        actions_key: that API's bearer token, where it needs one.
         rewrite_url: an OpenAI-compatible endpoint that rewords FAQ answers; absent, they are said as they are.
         rewrite_model: the model's name at that endpoint.
         rewrite_key: the endpoint's bearer token, where it needs one.
@@ -66,6 +68,8 @@ class Settings(BaseSettings):
     state_ttl: int = Field(86_400, ge=60)
     workers: int = Field(4, ge=1, le=64)
     threads: int = Field(0, ge=0)
+    actions_url: str | None = None
+    actions_key: SecretStr | None = None
     rewrite_url: str | None = None
     rewrite_model: str = "default"
     rewrite_key: SecretStr | None = None
@@ -80,6 +84,8 @@ class Settings(BaseSettings):
         "retrain_schedule",
         "telegram_webhook_url",
         "telegram_webhook_secret",
+        "actions_url",
+        "actions_key",
         "rewrite_url",
         "rewrite_key",
         mode="before",
@@ -88,13 +94,11 @@ class Settings(BaseSettings):
     def _blank_is_absent(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("rewrite_url")
+    @field_validator("actions_url", "rewrite_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError(
-                f"{value!r} is no web address; give the base of an endpoint such as http://127.0.0.1:11434/v1"
-            )
+            raise ValueError(f"{value!r} is no web address; give a base such as http://127.0.0.1:9000/api")
         return value
 
     @field_validator("languages", mode="before")

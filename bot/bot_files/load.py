@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.bot_files.actions_file import read_actions
 from bot.bot_files.forms_file import read_forms
 from bot.bot_files.rules_file import read_basics, read_rules
 from bot.bot_files.templates_file import read_templates
-from bot.bot_files.yaml_values import Problems, read_yaml
+from bot.bot_files.yaml_values import Problems, Value, read_yaml
 from bot.domain.rules import BotRules
 from bot.errors import InputError
 from bot.templates import TemplateBook
 
 RULES_FILE, TEMPLATES_FILE, FORMS_FILE = "bot.yaml", "templates.yaml", "forms.yaml"
+ACTIONS_FILE = "actions.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class BotFiles:
 
 
 def load_bot_files(folder: Path) -> BotFiles:
-    """Reads `bot.yaml`, `templates.yaml` and `forms.yaml` and checks them against each other.
+    """Reads `bot.yaml`, `templates.yaml`, `forms.yaml` and, if there, `actions.yaml`; checks them against each other.
 
     Args:
         folder: where they are.
@@ -45,12 +47,15 @@ def load_bot_files(folder: Path) -> BotFiles:
         raise InputError(f"{folder} is no folder; expected one with {RULES_FILE}, {TEMPLATES_FILE} and {FORMS_FILE}")
     problems = Problems()
     bot, templates, forms = (read_yaml(folder / name, problems) for name in (RULES_FILE, TEMPLATES_FILE, FORMS_FILE))
+    calls = Value(None, ACTIONS_FILE, "", problems)
+    if (folder / ACTIONS_FILE).exists():
+        calls = read_yaml(folder / ACTIONS_FILE, problems)
     _refuse(folder, problems)
     basics = read_basics(bot)
     _refuse(folder, problems)
     keys = list(templates.entries())
     problems.clear()
-    rules = read_rules(basics, read_forms(forms, basics.languages, keys), keys)
+    rules = read_rules(basics, read_forms(forms, basics.languages, keys), keys, read_actions(calls, keys))
     book = TemplateBook(read_templates(templates, rules), rules.names, rules.default_language)
     _refuse(folder, problems)
     return BotFiles(rules, book)

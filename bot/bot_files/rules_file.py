@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bot.bot_files.yaml_values import Value, guess, one_of
 from bot.domain.rules import (
+    ActionSpec,
     AlertRule,
     BotRules,
     EscalationRules,
@@ -67,20 +68,24 @@ def read_basics(top: Value) -> Basics:
     return Basics(tuple(dict.fromkeys(languages)), emotions, fields)
 
 
-def read_rules(basics: Basics, forms: Mapping[str, FormSpec], templates: Collection[str]) -> BotRules:
+def read_rules(
+    basics: Basics, forms: Mapping[str, FormSpec], templates: Collection[str], actions: Mapping[str, ActionSpec]
+) -> BotRules:
     """Reads the rest of `bot.yaml`.
 
     Args:
         basics: languages, emotions and the file's top.
         forms: the forms of `forms.yaml`.
         templates: the keys of `templates.yaml`.
+        actions: the actions of `actions.yaml`.
 
     Returns:
         The rules; harmless ones where the file has mistakes.
     """
     fields = basics.fields
     intents = {
-        name: _intent(name, value, basics, forms, templates) for name, value in fields["intents"].entries().items()
+        name: _intent(name, value, basics, forms, templates, actions)
+        for name, value in fields["intents"].entries().items()
     }
     if not intents and fields["intents"].node is not None:
         fields["intents"].complain("name at least one intent with its route")
@@ -90,6 +95,7 @@ def read_rules(basics: Basics, forms: Mapping[str, FormSpec], templates: Collect
         default_language=fields["default_language"].member(basics.languages, "one of the languages", "en"),
         intents=intents,
         forms=forms,
+        actions=actions,
         emotions=basics.emotions,
         protected=_protected(fields["protected"], intents, basics.emotions),
         escalation=_escalation(fields["escalation"], basics, templates),
@@ -109,16 +115,21 @@ def read_texts(value: Value, languages: Collection[str]) -> dict[str, str]:
 
 
 def _intent(
-    name: str, value: Value, basics: Basics, forms: Mapping[str, FormSpec], templates: Collection[str]
+    name: str,
+    value: Value,
+    basics: Basics,
+    forms: Mapping[str, FormSpec],
+    templates: Collection[str],
+    actions: Mapping[str, ActionSpec],
 ) -> IntentRule:
     if not re.fullmatch(r"[^\s:]+", name) or len(f"intent:{name}".encode()) > VALUE_BYTES:
         value.complain(f"the name has blanks or colons or is too long for a button ({VALUE_BYTES} bytes); shorten it")
-    fields = value.fields(("route", "title"), ("form", "then", "start", "template"))
+    fields = value.fields(("route", "title"), ("form", "then", "start", "template", "action"))
     route = Route(fields["route"].member([r.value for r in Route], "a route", Route.TEMPLATE.value))
     form = fields["form"].member(forms, "a form of forms.yaml")
     if route is Route.FORM and fields["form"].node is None:
         value.complain(f'the route "form" needs the key "form"; expected {one_of(forms)}')
-    for key in ("form", "then", "start"):
+    for key in ("form", "then", "start", "action"):
         if route is not Route.FORM and fields[key].node is not None:
             fields[key].complain('only the route "form" uses this key; take it out or change the route')
     fields["then"].member(["handover"], "something that can follow a form")
@@ -132,7 +143,17 @@ def _intent(
         form=form,
         start=fields["start"].member(templates, "a key of templates.yaml"),
         escalate=fields["then"].node is not None,
+        action=_action(fields["action"], forms.get(form), actions),
     )
+
+
+def _action(value: Value, form: FormSpec | None, actions: Mapping[str, ActionSpec]) -> str:
+    name = value.member(actions, "an action of actions.yaml")
+    known = {slot.name for slot in form.slots} if form else set()
+    unknown = sorted(set(re.findall(r"\{(\w+)\}", actions[name].path)) - known) if name else []
+    if unknown:
+        value.complain(f"the action's path needs {', '.join(unknown)}, which its form does not ask for")
+    return name
 
 
 def _protected(value: Value, intents: Collection[str], emotions: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -37,6 +37,9 @@ def allowed_slots(rules: BotRules) -> dict[str, frozenset[str]]:
         form = rules.forms.get(rule.form)
         uses.append((rule.template, frozenset(s.name for s in form.slots) if form and not form.done else nothing))
         uses.append((rule.start, nothing))
+        action = rules.actions.get(rule.action)
+        shown = frozenset(s.name for s in form.slots) | frozenset(action.shown) if form and action else nothing
+        uses += [(template, shown) for template in action.say.values()] if action else []
     for form in rules.forms.values():
         names = [slot.name for slot in form.slots]
         uses += [(form.confirm, frozenset(names)), (form.done, frozenset(names))]

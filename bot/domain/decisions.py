@@ -41,6 +41,7 @@ class Decision:
         form_state: the form as it stands after this message, None where none is being filled.
         escalate: why a human has to act, empty where none has to.
         priority: how soon.
+        action: the action to run before the answer is put into words, empty for none.
         wait: minutes until an agent usually answers, 0 where that is not known.
         rating: the escalation that the customer rates and the stars given, or None.
         personal: what happens to the customer's data: `export`, `erase`, or empty for nothing.
@@ -66,6 +67,7 @@ class Decision:
     form_state: FormState | None = None
     escalate: str = ""
     priority: Priority = Priority.NORMAL
+    action: str = ""
     wait: int = 0
     rating: tuple[int, int] | None = None
     personal: str = ""

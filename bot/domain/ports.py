@@ -5,7 +5,7 @@ Everything here is synchronous and safe to call from several threads. Times are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from bot.domain.records import (
     TurnRecord,
     TurnView,
 )
+from bot.domain.rules import ActionSpec
 from retrieval.types import FaqEntry
 
 
@@ -353,6 +354,25 @@ class Rewriter(Protocol):
 
         Returns:
             Whatever the model says; the caller checks it.
+
+        Raises:
+            UnavailableError: no answer came in time, or none that can be read.
+        """
+
+
+class Actions(Protocol):
+    """The company's own API."""
+
+    def call(self, action: ActionSpec, slots: Mapping[str, str], once: str) -> dict[str, str]:
+        """Runs an action.
+
+        Args:
+            action: which.
+            slots: what the form holds.
+            once: the same for the same message, however often it is tried.
+
+        Returns:
+            The plain fields of the answer, as texts.
 
         Raises:
             UnavailableError: no answer came in time, or none that can be read.

@@ -104,6 +104,29 @@ class FormSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """A call of the company's own API once a form is filled.
+
+    Attributes:
+        name: its name.
+        method: `GET`, `POST`, `PUT` or `DELETE`.
+        path: below the API's address, with slots in braces.
+        field: the field of the answer that tells what to say.
+        say: value of that field to the template.
+        shown: fields of the answer that these templates may use.
+        seconds: how long a customer waits for it.
+    """
+
+    name: str
+    method: str
+    path: str
+    field: str
+    say: Mapping[str, str]
+    shown: tuple[str, ...] = ()
+    seconds: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class IntentRule:
     """What one intent leads to.
 
@@ -115,6 +138,7 @@ class IntentRule:
         form: the form it starts, where the route is a form.
         start: template said before a form's first question, empty for none.
         escalate: True where a human has to act once the form is filled.
+        action: the action that is run then, empty for none; a human acts where it gives no answer.
     """
 
     name: str
@@ -124,6 +148,7 @@ class IntentRule:
     form: str = ""
     start: str = ""
     escalate: bool = False
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +236,7 @@ class BotRules:
         default_language: the one it speaks until it knows better.
         intents: intent to its rule.
         forms: form to its definition.
+        actions: action to its definition.
         emotions: the emotions that templates and escalation rules may name.
         protected: head to labels that no new release may read worse.
         escalation: when a human takes over.
@@ -227,6 +253,7 @@ class BotRules:
     default_language: str
     intents: Mapping[str, IntentRule]
     forms: Mapping[str, FormSpec] = field(default_factory=dict)
+    actions: Mapping[str, ActionSpec] = field(default_factory=dict)
     emotions: tuple[str, ...] = ()
     protected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     escalation: EscalationRules = field(default_factory=EscalationRules)

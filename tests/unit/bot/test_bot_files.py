@@ -35,7 +35,7 @@ EMOTIONAL = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("bot.yaml", "templates.yaml", "forms.yaml"):
+    for name in ("bot.yaml", "templates.yaml", "forms.yaml", "actions.yaml"):
         shutil.copy(SHOP / name, tmp_path / name)
     return tmp_path
 
@@ -306,3 +306,28 @@ def test_who_asks_for_a_rating_has_to_thank_for_it(folder: Path) -> None:
     start, end = text.index("rated:\n"), text.index("agent_left:\n")
     (folder / "templates.yaml").write_text(text[:start] + text[end:], encoding="utf-8")
     assert '"rated", which thanks for it, is missing' in complaint(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("actions.yaml", "get: /orders", "get: orders", '"orders/{order_number}" is no path'),
+        ("actions.yaml", "get: /orders/{order_number}", "get: /orders/{Order}", "is no path"),
+        ("actions.yaml", "  get: /orders/{order_number}\n", "", "an action has exactly one of get, post, put, delete"),
+        ("actions.yaml", "get: /orders/{order_number}", "get: /orders/{email}", "the action's path needs email"),
+        ("actions.yaml", "packed: order_packed", "packed: order_gone", '"order_gone" is not a key of templates.yaml'),
+        ("actions.yaml", "shown: [day]", "shown: [name]", "is the bot's own name in templates"),
+        ("actions.yaml", "shown: [day]", "shown: [hour]", "{day} has no value here"),
+        ("actions.yaml", "seconds: 3", "seconds: 60", "expected a whole number from 1 to 10"),
+        ("bot.yaml", "action: order_lookup", "action: order_lookdown", 'did you mean "order_lookup"?'),
+        ("bot.yaml", "{route: template, title", "{route: template, action: order_lookup, title", "only the route"),
+    ],
+)
+def test_a_mistake_in_an_action_is_named(folder: Path, file: str, old: str, new: str, message: str) -> None:
+    swap(folder / file, old, new)
+    assert message in complaint(folder)
+
+
+def test_a_bot_needs_no_actions(folder: Path) -> None:
+    (folder / "actions.yaml").unlink()
+    assert '"order_lookup" is not an action of actions.yaml; expected none at all' in complaint(folder)

@@ -1,0 +1,125 @@
+"""Calls a company's own HTTP API for what only it knows: the state of an order, a cancellation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from threading import Lock
+from urllib.parse import quote
+
+import httpx
+
+from bot.domain.rules import ActionSpec
+from bot.errors import UnavailableError
+
+_MOST_BYTES = 100_000
+_TRIES = 2
+_FAILURES = 3
+_PAUSE_SECONDS = 30.0
+
+
+class HttpActions:
+    """Runs actions; implements the port `Actions`.
+
+    Everything is tried twice; what is no read (GET) has an `Idempotency-Key` that stays the same for the same message.
+    Statuses below 500 are answers: an API may say that it knows no such order with a 404 and a document. One that
+    failed three times in a row is left alone for half a minute, so that customers do not wait for it.
+
+    Args:
+        url: the API's base, such as `https://shop.example/api`.
+        key: its bearer token, None where none is needed.
+        transport: what carries requests; httpx's own by default.
+        now: tells seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._url = url.rstrip("/")
+        self._http = httpx.Client(headers=headers, transport=transport)
+        self._now = now
+        self._guard = Lock()
+        self._failures = 0
+        self._resume = 0.0
+
+    def call(self, action: ActionSpec, slots: Mapping[str, str], once: str) -> dict[str, str]:
+        """Runs an action; see the port `Actions`."""
+        if self._now() < self._resume:
+            raise UnavailableError(f"{self._url} failed and is left alone for a while")
+        path = action.path.format_map({name: quote(value, safe="") for name, value in slots.items()})
+        try:
+            content = self._request(action, path, dict(slots), once)
+        except (httpx.HTTPError, UnavailableError) as error:
+            self._count_failure()
+            raise UnavailableError(f"{action.method} {path} gave no answer: {error or type(error).__name__}") from error
+        with self._guard:
+            self._failures = 0
+        return _values(content, f"{action.method} {path}")
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def _request(self, action: ActionSpec, path: str, slots: dict[str, str], once: str) -> bytes:
+        end = self._now() + action.seconds
+        key = hashlib.sha256(once.encode("utf-8", "replace")).hexdigest()
+        reads = action.method == "GET"
+        for tried in range(1, _TRIES + 1):
+            try:
+                request = self._http.build_request(
+                    action.method,
+                    self._url + path,
+                    json=None if reads else slots,
+                    headers={} if reads else {"Idempotency-Key": key},
+                    timeout=max(0.1, end - self._now()),
+                )
+                return self._read(request, end)
+            except httpx.HTTPError:
+                if tried == _TRIES or self._now() >= end:
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _read(self, request: httpx.Request, end: float) -> bytes:
+        received = bytearray()
+        response = self._http.send(request, stream=True)
+        try:
+            if response.is_server_error:
+                response.raise_for_status()
+            for chunk in response.iter_bytes():
+                received += chunk
+                if len(received) > _MOST_BYTES:
+                    raise UnavailableError(f"the answer has more than {_MOST_BYTES:,} bytes")
+                if self._now() > end:
+                    raise UnavailableError("the answer took too long")
+        finally:
+            response.close()
+        return bytes(received)
+
+    def _count_failure(self) -> None:
+        with self._guard:
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                self._failures = 0
+                self._resume = self._now() + _PAUSE_SECONDS
+
+
+def _values(content: bytes, what: str) -> dict[str, str]:
+    """The texts, numbers and truth values of a JSON object, as texts."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UnavailableError(f"{what} answered with something that is no JSON") from error
+    if not isinstance(document, dict):
+        raise UnavailableError(f"{what} answered with a JSON {type(document).__name__}, not with an object")
+    return {
+        str(name): str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in document.items()
+        if isinstance(value, str | int | float)
+    }
