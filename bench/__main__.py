@@ -39,6 +39,7 @@ class Name(StrEnum):
     FAQ = "faq"
     NEAREST = "nearest"
     LIVE = "live"
+    ANSWERS = "answers"
     LOAD = "load"
     DELIVERY = "delivery"
 
@@ -100,7 +101,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import delivery, faq, live_edits, load, nearest, pipeline, public_sets, reading, recipe, shop
+    from bench import answers, delivery, faq, live_edits, load, nearest, pipeline, public_sets, reading, recipe, shop
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
         Name.BANKING77: banking77.measure,
@@ -112,6 +113,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.FAQ: faq.measure,
         Name.NEAREST: nearest.measure,
         Name.LIVE: live_edits.measure,
+        Name.ANSWERS: answers.measure,
         Name.LOAD: load.measure,
         Name.DELIVERY: delivery.measure,
     }

@@ -14,9 +14,9 @@ import structlog
 
 from bot.domain.ports import Clock, ConversationLog
 from bot.domain.records import FaqVersion
+from bot.engine import Engine
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
 from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
-from bot.pipeline import Engine
 from nlu.explain import explain
 from nlu.neighbours import Neighbours
 from nlu.releases import ReleaseStore

@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from bot.domain.records import FaqVersion
-from bot.pipeline import Engine
+from bot.engine import Engine
 from nlu.runtime import ReleaseUnderstander
 from retrieval.index import FaqIndex
 from retrieval.types import Embed, FaqEntry, Vector

@@ -9,11 +9,11 @@ from itertools import islice
 
 from bot import forms
 from bot.domain.decisions import Decision, DecisionKind
-from bot.domain.rules import FormSpec, Priority, Route
+from bot.domain.rules import FormSpec, IntentRule, Priority, Route
 from bot.forms import FormStep, Outcome
 from bot.scene import Scene
 from bot.templates import shorten
-from retrieval.types import FaqEntry
+from retrieval.types import FaqEntry, Hit
 
 OPTION_LIMIT = 3
 """How many options a clarifying question offers at most."""
@@ -103,18 +103,22 @@ def choose(scene: Scene, option: str) -> Decision:
 
 
 def known_answer(scene: Scene) -> Decision | None:
-    """The answer where one is certain enough: an accepted intent's, or an FAQ entry's where that is more specific."""
-    hit, likely, accepted = scene.answering_hit, scene.likely, scene.accepted
+    """The answer where one is certain enough: an accepted intent's, or an FAQ entry's where that is more specific.
+
+    A general template yields to an entry that is probably right, a form only to one that is certain, and neither where
+    the message names what the form asks for.
+    """
+    likely, accepted = scene.likely, scene.accepted
     rule = scene.rules.intents[likely.label] if likely else None
     if accepted is None and likely and rule and rule.route is Route.SMALLTALK:
         accepted = likely
+    hit = _better_hit(scene, rule)
     if accepted is None:
-        if hit is None or (rule and rule.route in (Route.FORM, Route.HANDOVER)):
+        if hit is None:
             return None
         return quote_faq(scene, hit.entry.id, f"FAQ entry {hit.entry.id} ({hit.score:.2f}), no intent accepted")
     rule = scene.rules.intents[accepted.label]
-    specific = hit and (rule.route is Route.FAQ or (rule.route is Route.TEMPLATE and hit.score >= accepted.confidence))
-    if hit and specific:
+    if hit:
         reason = (
             f"FAQ entry {hit.entry.id} ({hit.score:.2f}) is more specific than {rule.name} ({accepted.confidence:.2f})"
         )
@@ -122,6 +126,21 @@ def known_answer(scene: Scene) -> Decision | None:
     if rule.route is Route.FAQ and (suggestions := suggested_entries(scene)):
         return ask_back(scene, suggestions, f"{rule.name} is for the FAQ, where no entry is certain")
     return act_on(scene, rule.name, f"intent {rule.name} ({accepted.confidence:.2f})")
+
+
+def _better_hit(scene: Scene, rule: IntentRule | None) -> Hit | None:
+    """The FAQ hit that goes before a likely intent's own way."""
+    if not scene.in_scope:
+        return scene.answering_hit
+    match rule.route if rule else None:
+        case Route.HANDOVER | Route.SMALLTALK:
+            return None
+        case Route.FORM if rule:
+            entities = {slot.entity for slot in scene.rules.forms[rule.form].slots}
+            named = any(entity.type in entities for entity in scene.understanding.entities)
+            return None if named else scene.answering_hit
+        case _:
+            return scene.probable_hit
 
 
 def candidate_intents(scene: Scene) -> list[tuple[float, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,38 +15,20 @@ from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.ports import Actions, Clock, ConversationLog, LiveState
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules
+from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.excerpts import Excerpts
 from bot.moves import related_entries
-from bot.policy import decide, decide_each, may_hold_several
-from bot.questions import split_questions
+from bot.policy import decide
 from bot.replies import Filled, fill, next_state
 from bot.rewriting import Rewriting
 from bot.scene import as_said
+from bot.second_look import found, second_look
 from bot.templates import TemplateBook, shorten
-from nlu.types import Entity, Understander, Understanding
-from retrieval.types import FaqEntry, FaqSearch, Hit
+from nlu.types import Entity, Understanding
+from retrieval.types import Hit
 
 log_line = structlog.get_logger(__name__)
-
-_HITS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What a release answers with; swapped whole between two messages.
-
-    Attributes:
-        understander: reads texts.
-        search: finds FAQ entries.
-        entries: FAQ entries by id.
-        labels: the labels of each head.
-    """
-
-    understander: Understander
-    search: FaqSearch
-    entries: Mapping[str, FaqEntry]
-    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -107,12 +89,12 @@ class Pipeline:
         expected = next((lang for lang in (spoken.lang, before.lang) if lang in self._rules.languages), None)
         understanding = engine.understander.understand([spoken.text], [expected])[0]
         lang = understanding.lang or before.lang or None
-        hits = engine.search.search(understanding.vector, top=_HITS, lang=lang, text=understanding.text)
+        hits = found(engine, understanding, lang)
         decision = decide(
             understanding, before, hits, engine.search.thresholds, self._rules, spoken.kind, said=spoken.text
         )
-        if spoken.kind is ContentKind.TEXT and may_hold_several(decision):
-            decision = self._answer_each(engine, decision, split_questions(spoken.text), before, lang)
+        if spoken.kind is ContentKind.TEXT:
+            decision = second_look(engine, self._rules, decision, spoken.text, hits, before, lang)
         decision = self._acted(decision, message)
         decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
         if spoken.kind is ContentKind.TEXT:
@@ -124,19 +106,6 @@ class Pipeline:
         document = answer_document(filled, decision, understanding, hits)
         self._store(message, filled, document, after, decision)
         return document
-
-    def _answer_each(
-        self, engine: Engine, whole: Decision, questions: Sequence[str], before: Conversation, lang: str | None
-    ) -> Decision:
-        """Reads a message's questions one by one, where it has several."""
-        if not questions:
-            return whole
-        readings = engine.understander.understand(list(questions), [lang] * len(questions))
-        parts = [
-            (reading, engine.search.search(reading.vector, top=_HITS, lang=lang, text=reading.text))
-            for reading in readings
-        ]
-        return decide_each(whole, parts, before, engine.search.thresholds, self._rules)
 
     def _acted(self, decision: Decision, message: IncomingMessage) -> Decision:
         """Runs the action of a filled form; without an answer that has words the form ends as it would have without."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bot import forms
 from bot.alerts import heard
+from bot.context import meant
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind
@@ -74,6 +75,38 @@ def may_hold_several(decision: Decision) -> bool:
     by_content = decision.intent or decision.faq or decision.kind is DecisionKind.CLARIFY
     kinds = (DecisionKind.FAQ, DecisionKind.TEMPLATE, DecisionKind.CLARIFY)
     return bool(by_content) and decision.kind in kinds and decision.form_state is None
+
+
+def may_be_misread(decision: Decision, conversation: Conversation, rules: BotRules) -> bool:
+    """True where a few words that continue something were taken for a wish, a mood or small talk of their own."""
+    match decision.kind:
+        case DecisionKind.SMALLTALK:
+            return bool(decision.intent)
+        case DecisionKind.FORM:
+            return conversation.form is None and not decision.slots
+        case DecisionKind.HANDOVER:
+            return not decision.intent and decision.emotion in rules.escalation.bad_moods
+        case _:
+            return False
+
+
+def follow_up(whole: Decision, alone: Sequence[Hit], together: Sequence[Hit], conversation: Conversation) -> Decision:
+    """Answers a message by what was asked before it, where that tells what is meant.
+
+    Args:
+        whole: how the message would be answered by itself.
+        alone: FAQ hits for it.
+        together: FAQ hits for the question before and the message as one text.
+        conversation: the state before the message.
+
+    Returns:
+        An FAQ answer, or `whole`.
+    """
+    entry = meant(alone, together, conversation.told)
+    if not entry or entry == whole.faq:
+        return whole
+    reason = f"FAQ entry {entry} after {conversation.asked[:60]!r}; by itself: {whole.reason}"
+    return Decision(DecisionKind.FAQ, reason, faq=entry, lang=whole.lang, form_state=conversation.form)
 
 
 def decide_each(

@@ -102,6 +102,8 @@ def next_state(
         last_intent=decision.intent or conversation.last_intent,
         turns=conversation.turns + 1,
         options=decision.options,
+        asked=decision.asked,
+        told=tuple(dict.fromkeys(entry for entry in (decision.faq, decision.near) if entry and decision.asked)),
         noted={**conversation.noted, **_noted(understanding, rules)},
     )
 

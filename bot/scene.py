@@ -170,6 +170,17 @@ class Scene:
         return best if best and best.score >= self.hit_thresholds.accept else None
 
     @property
+    def probable_hit(self) -> Hit | None:
+        """The best hit where it is more likely right than not: half way between offering and answering by itself.
+
+        What is in scope needs no more, as the alternatives are a general answer or a question back.
+        """
+        best = next(iter(self.ranked_hits), None)
+        thresholds = self.hit_thresholds
+        enough = max(0.5, (thresholds.suggest + thresholds.accept) / 2)
+        return best if best and best.score >= min(enough, thresholds.accept) else None
+
+    @property
     def agrees(self) -> bool:
         """True where the message says yes."""
         return self._says("yes", self.rules.words.yes, self.rules.roles.affirm)

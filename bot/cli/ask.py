@@ -18,10 +18,11 @@ from bot.cli.knowledge import edited_entries
 from bot.cli.learn import AsJson, release_folder
 from bot.cli.output import print_json, print_line, say
 from bot.domain.messages import IncomingMessage
+from bot.engine import Engine
 from bot.errors import UnavailableError
 from bot.live_engine import explain_text, load_engine
 from bot.live_knowledge import RememberedVectors, with_entries
-from bot.pipeline import Engine, Pipeline
+from bot.pipeline import Pipeline
 from bot.settings import Settings, read_settings
 
 Release = Annotated[str, typer.Option("--release", help="A release's folder or name.")]

@@ -50,6 +50,8 @@ class Conversation:
         turns: how many turns there have been.
         options: button values of the clarifying question asked last, empty once it is settled.
         noted: entity type to the value named last, for types that a form confirms before use.
+        asked: the customer's last question that was answered or asked back about, empty for none.
+        told: ids of the FAQ entries that answered it or were nearest to it.
         blocked: True where an agent wants the customer to get no answers.
     """
 
@@ -63,6 +65,8 @@ class Conversation:
     turns: int = 0
     options: tuple[str, ...] = ()
     noted: dict[str, str] = field(default_factory=dict)
+    asked: str = ""
+    told: tuple[str, ...] = ()
     blocked: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -77,5 +81,6 @@ class Conversation:
         known["form"] = FormState(**form) if form else None
         known["status"] = Status(known.get("status", "bot"))
         known["moods"] = tuple(known.get("moods", ()))
-        known["options"] = tuple(known.get("options", ()))
+        for name in ("options", "told"):
+            known[name] = tuple(known.get(name, ()))
         return cls(**known)

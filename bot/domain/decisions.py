@@ -48,6 +48,8 @@ class Decision:
         also: how the message's other questions are answered, in their order.
         whole: True where the customer asked for all of a long FAQ answer.
         excerpt: what of a long FAQ answer is said first; empty where it is said whole.
+        asked: the question as it will be remembered for what follows, empty for none.
+        near: the FAQ entry nearest to the message, whether it answers or not; empty for none.
         related: FAQ entries whose questions are offered under an FAQ answer.
         rewriting: what came of asking for a rewording of the answer, empty where none was asked for.
     """
@@ -74,5 +76,7 @@ class Decision:
     also: tuple[Decision, ...] = ()
     whole: bool = False
     excerpt: str = ""
+    asked: str = ""
+    near: str = ""
     related: tuple[str, ...] = ()
     rewriting: str = ""

@@ -15,8 +15,9 @@ import pytest
 from bot.adapters.http_actions import HttpActions
 from bot.bot_files import BotFiles, load_bot_files
 from bot.domain.messages import Reply
+from bot.engine import Engine
 from bot.intake import MessageIntake
-from bot.pipeline import Engine, Pipeline
+from bot.pipeline import Pipeline
 from tests.integration.test_pipeline import ENTRY, House, Reader, Search
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

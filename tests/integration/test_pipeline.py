@@ -17,9 +17,10 @@ from bot.adapters.sql_log import SqlLog, open_log
 from bot.bot_files import BotFiles, load_bot_files
 from bot.domain.conversation import Conversation
 from bot.domain.messages import ContentKind, IncomingMessage, Reply
+from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
-from bot.pipeline import Engine, Pipeline
+from bot.pipeline import Pipeline
 from bot.rewriting import Rewriting
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
@@ -357,3 +358,29 @@ def test_a_block_outlasts_the_pause_after_which_all_else_is_forgotten(house: Hou
     house.clock.time += timedelta(hours=2)
     assert house.intake.answer(house.says("#greeting", 2))["decision"]["kind"] == "silent"
     assert house.intake.answer(house.says("#greeting", 3))["decision"]["kind"] == "silent"
+
+
+class Shelf(Search):
+    """Finds wool by itself, and silk only where wool was asked for before."""
+
+    def search(self, vector: object, top: int = 3, lang: str | None = None, text: str = "") -> list[Hit]:
+        if "silk" not in text:
+            return [Hit(ENTRY, ENTRY.question, 0.9, 0.9)]
+        score = 0.5 if "wool" in text else 0.2
+        return [Hit(SILK, SILK.question, score, score), Hit(ENTRY, ENTRY.question, 0.3, 0.3)]
+
+
+def test_a_message_that_leans_on_the_last_question_is_read_with_it(house: House, files: BotFiles) -> None:
+    engine = Engine(Reader(), Shelf(), {entry.id: entry for entry in (ENTRY, SILK)})
+    pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
+
+    def decides(text: str, number: int, conversation: str) -> dict[str, Any]:
+        message = house.says(text, number, conversation)
+        house.log.accept(message)
+        decision: dict[str, Any] = pipeline.handle(message)["decision"]
+        return decision
+
+    assert decides("How do I wash wool? #product_details", 1, "api-7")["faq"] == ENTRY.id
+    followed = decides("And silk? #product_details", 2, "api-7")
+    assert (followed["kind"], followed["faq"]) == ("faq", SILK.id)
+    assert decides("And silk? #product_details", 1, "api-8")["kind"] == "template"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bot.domain.records import FaqVersion
+from bot.engine import Engine
 from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
-from bot.pipeline import Engine
 from nlu.types import Understanding
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry

@@ -13,7 +13,7 @@ from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.rules import Priority
 from bot.moves import related_entries
-from bot.policy import decide, decide_each, may_hold_several
+from bot.policy import decide, decide_each, follow_up, may_be_misread, may_hold_several
 from bot.scene import as_said
 from nlu.types import Distribution, Entity, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
@@ -26,6 +26,7 @@ ENTRIES = {
     entry: FaqEntry(entry, f"Question {entry}?", f"Answer {entry}.", lang)
     for entry, lang in [("a", "en"), ("b", "en"), ("c", "zh")]
 }
+NUMBER = Entity("order_number", 9, 19, "FD20481937", "FD20481937")
 ASKING = FormState("order", {}, "order_number", 0, "order_status")
 CONFIRMING = FormState("order", {"order_number": "FD20481937"}, "confirm", 0, "order_status")
 START = Conversation("web:1", lang="en")
@@ -291,29 +292,46 @@ CASES = [
     Case("close smalltalk", read("thx bye", ("thanks", 0.52), ("goodbye", 0.45)), K.SMALLTALK, "thanks"),
     Case("complaint", read("bad", ("complaint", 0.9)), K.HANDOVER, "complaint"),
     Case("faq beats template", read("sunday?", ("store_hours", 0.8)), K.FAQ, hits=(found("a", 0.85),)),
+    Case("probable faq beats a surer template", read("open?", ("store_hours", 0.9)), K.FAQ, hits=(found("a", 0.5),)),
     Case(
-        "template beats weaker faq",
+        "template beats doubtful faq",
         read("open?", ("store_hours", 0.9)),
         K.TEMPLATE,
         "store_hours",
-        hits=(found("a", 0.85),),
+        hits=(found("a", 0.49),),
     ),
+    Case("certain faq beats form", read("where", ("order_status", 0.6)), K.FAQ, hits=(found("a", 0.7),)),
     Case(
-        "faq never beats form",
+        "form beats probable faq",
         read("where", ("order_status", 0.6)),
         K.FORM,
         "ask_order_number",
+        hits=(found("a", 0.69),),
+    ),
+    Case(
+        "form beats faq where its slot is named",
+        read("where is FD20481937", ("order_status", 0.9), entities=(NUMBER,)),
+        K.FORM,
+        "confirm_order",
         hits=(found("a", 0.99),),
     ),
     Case(
         "faq never beats handover", read("bad", ("complaint", 0.6)), K.HANDOVER, "complaint", hits=(found("a", 0.99),)
     ),
     Case(
-        "faq never beats close forms",
+        "close forms beat probable faq",
         read("w", ("order_status", 0.5), ("delivery_late", 0.4)),
         K.CLARIFY,
         "clarify",
-        hits=(found("a", 0.99),),
+        hits=(found("a", 0.69),),
+    ),
+    Case("probable faq without intent", read("w", ("jobs", 0.2)), K.FAQ, hits=(found("a", 0.5),)),
+    Case(
+        "out of scope needs a certain faq",
+        read("w", ("jobs", 0.9), oos=0.99),
+        K.CLARIFY,
+        "clarify_one",
+        hits=(found("a", 0.6),),
     ),
     Case("faq without intent", read("w", ("jobs", 0.2)), K.FAQ, hits=(found("a", 0.75),)),
     Case(
@@ -342,7 +360,7 @@ CASES = [
         read("w", ("invoice", 0.3)),
         K.CLARIFY,
         "clarify",
-        hits=(found("a", 0.6),),
+        hits=(found("a", 0.45),),
         more={"options": ("faq:a", "intent:invoice")},
     ),
     Case("nothing likely", read("w", ("jobs", 0.05)), K.CLARIFY, "fallback"),
@@ -462,3 +480,41 @@ def test_what_is_told_already_is_not_related():
     decision = Decision(K.FAQ, "", faq="a", also=(Decision(K.FAQ, "", faq="b"),))
     assert related_entries(decision, ["b"], ENTRIES, 2) == ()
     assert related_entries(Decision(K.FAQ, "", faq="gone"), ["b"], ENTRIES, 2) == ()
+
+
+EXPIRY = Conversation("web:1", lang="en", asked="Do you sell gift cards?", told=("a",))
+
+
+def test_a_message_is_answered_by_what_was_asked_before_it():
+    whole = Decision(K.CLARIFY, "no intent", template="clarify", options=("faq:b",), lang="en", miss=True)
+    answer = follow_up(whole, [found("b", 0.3)], [found("a", 0.7), found("b", 0.2)], EXPIRY)
+    assert (answer.kind, answer.faq, answer.lang, answer.options, answer.miss) == (K.FAQ, "b", "en", (), False)
+    assert answer.reason == "FAQ entry b after 'Do you sell gift cards?'; by itself: no intent"
+
+
+@pytest.mark.parametrize(
+    ("alone", "together"),
+    [([], []), ([], [found("a", 0.9)]), ([found("b", 0.1)], [found("a", 0.5), found("b", 0.1)])],
+    ids=["nothing", "only what was told", "too little"],
+)
+def test_what_the_last_question_does_not_make_clear_stays_as_it_is(alone, together):
+    whole = Decision(K.CLARIFY, "no intent", template="clarify", lang="en")
+    assert follow_up(whole, alone, together, EXPIRY) is whole
+
+
+@pytest.mark.parametrize(
+    ("decision", "before", "expected"),
+    [
+        (Decision(K.SMALLTALK, "r", intent="bot_identity"), START, True),
+        (Decision(K.SMALLTALK, "r"), START, False),
+        (Decision(K.FORM, "r", intent="missing_item"), START, True),
+        (Decision(K.FORM, "r", intent="order_status", slots={"order_number": "FD20481937"}), START, False),
+        (Decision(K.FORM, "r", intent="order_status"), ASKED, False),
+        (Decision(K.HANDOVER, "strong anger", emotion="anger"), START, True),
+        (Decision(K.HANDOVER, "asked", emotion="neutral"), START, False),
+        (Decision(K.HANDOVER, "r", intent="complaint", emotion="anger"), START, False),
+        (Decision(K.FAQ, "r", faq="a"), START, False),
+    ],
+)
+def test_what_a_few_words_may_be_misread_as(decision, before, expected):
+    assert may_be_misread(decision, before, RULES) is expected

@@ -216,7 +216,7 @@ def test_the_commands_table_is_complete(readme: Path) -> None:
 def test_the_files_of_a_bot_are_those_that_are_read(readme: Path) -> None:
     files = [row[0].strip("`") for row in rows(readme, r"`[a-z_]+(\.\w+|/)`$")]
     start = (ROOT / "bot/cli/serve.py").read_text("utf-8")
-    assert len(files) == len(set(files)) == 10
+    assert len(files) == len(set(files)) == 11
     assert not [name for name in files if not (ROOT / "examples/shop" / name).exists() and f'"{name}"' not in start]
     assert {path.name for path in (ROOT / "examples/shop").iterdir()} <= {name.strip("/") for name in files}
 

@@ -1,0 +1,75 @@
+"""A message that leans on the one before it: "and on Sundays?", "do they expire?", "那周六呢？"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from retrieval.types import Hit
+
+ENOUGH = 0.4
+"""Certainty from which on an entry is believed to be meant; 2 is certain by itself and with what was asked."""
+
+_LEAST_LEFT = 0.2
+_JOINED = re.compile(
+    r"^(?:and|but|so|then|or|ok|okay|what about|how about)\b"
+    r"|^(?:那|那么|还有|然后|如果|要是|好的|好|行)|呢[?？。!！]*$",
+    re.IGNORECASE,
+)
+_POINTING = re.compile(
+    r"\b(?:it|its|they|them|their|that|those|these|this|there|ones?)\b|它|这个|那个|之后", re.IGNORECASE
+)
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+")
+_FEW_WORDS = 7
+
+
+def continues(text: str) -> bool:
+    """True where a message says little and begins or ends as the continuation of something."""
+    return _is_short(text) and _JOINED.search(text.strip()) is not None
+
+
+def leans(text: str, *, understood: bool) -> bool:
+    """Whether a message may need the one before it.
+
+    Args:
+        text: what the customer wrote.
+        understood: True where it has an answer by itself; then only words that join or point count, not its shortness.
+
+    Returns:
+        True where it begins as a continuation, points at something said before, or is too short to say much.
+    """
+    said = text.strip()
+    if _JOINED.search(said) or _POINTING.search(said):
+        return True
+    return not understood and _is_short(said)
+
+
+def _is_short(text: str) -> bool:
+    return len(_WORD.findall(text)) <= _FEW_WORDS
+
+
+def meant(alone: Sequence[Hit], together: Sequence[Hit], told: Collection[str]) -> str:
+    """The FAQ entry that a message means after what was asked before.
+
+    How well entries answer the message by itself and together with the question before it is added up. What was told
+    already is left out, and what it leaves of the second score counts as the whole, as it would else outshine the rest.
+
+    Args:
+        alone: hits of the message by itself.
+        together: hits of the question before and the message as one text.
+        told: ids of entries that answered before, or were nearest to what was asked then.
+
+    Returns:
+        The id of the entry, empty where none is certain enough. An entry that was told before is meant again where it
+        is nearest to the message by itself.
+    """
+    nearest = {alone[0].entry.id} if alone else set()
+    left_out = set(told) - nearest
+    left = max(_LEAST_LEFT, 1.0 - sum(hit.score for hit in together if hit.entry.id in left_out))
+    certainty: dict[str, float] = {}
+    for hits, share in ((alone, 1.0), (together, 1.0 / left)):
+        for hit in hits:
+            if hit.entry.id not in left_out:
+                certainty[hit.entry.id] = certainty.get(hit.entry.id, 0.0) + min(1.0, hit.score * share)
+    best = max(certainty, key=lambda entry: certainty[entry], default="")
+    return best if best and certainty[best] >= ENOUGH else ""

@@ -1,0 +1,96 @@
+"""Messages that are not understood by themselves: several questions in one, and what leans on the question before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.context import continues, leans
+from bot.domain.conversation import Conversation
+from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.rules import BotRules
+from bot.engine import Engine
+from bot.policy import decide_each, follow_up, may_be_misread, may_hold_several
+from bot.questions import split_questions
+from nlu.types import Understanding
+from retrieval.types import Hit
+
+HITS = 5
+"""How many FAQ hits the policy sees."""
+
+_REMEMBERED = 300
+
+
+def found(engine: Engine, reading: Understanding, lang: str | None) -> list[Hit]:
+    """The FAQ hits for a message.
+
+    Args:
+        engine: searches.
+        reading: the message as it was read.
+        lang: the language to answer in, where it is known.
+
+    Returns:
+        At most five, the best first.
+    """
+    return engine.search.search(reading.vector, top=HITS, lang=lang, text=reading.text)
+
+
+def second_look(
+    engine: Engine,
+    rules: BotRules,
+    whole: Decision,
+    text: str,
+    hits: Sequence[Hit],
+    before: Conversation,
+    lang: str | None,
+) -> Decision:
+    """Reads a text once more where that can tell more: question by question, or after the question before it.
+
+    Args:
+        engine: reads and searches.
+        rules: the bot's rules.
+        whole: how the message is answered by itself.
+        text: what was written.
+        hits: FAQ hits for it.
+        before: the state before it.
+        lang: its language.
+
+    Returns:
+        How it is answered; an answer or a question back remembers what was asked.
+    """
+    decision = whole
+    if may_be_misread(whole, before, rules) and continues(text):
+        decision = _in_context(engine, whole, text, hits, before, lang)
+    elif may_hold_several(whole):
+        questions = split_questions(text)
+        if questions:
+            decision = _each(engine, rules, whole, questions, before, lang)
+        else:
+            decision = _in_context(engine, whole, text, hits, before, lang)
+    if not may_hold_several(decision):
+        return decision
+    near = hits[0].entry.id if hits and hits[0].score >= engine.search.thresholds.suggest else ""
+    return replace(decision, asked=text[:_REMEMBERED], near=near)
+
+
+def _each(
+    engine: Engine,
+    rules: BotRules,
+    whole: Decision,
+    questions: Sequence[str],
+    before: Conversation,
+    lang: str | None,
+) -> Decision:
+    readings = engine.understander.understand(list(questions), [lang] * len(questions))
+    parts = [(reading, found(engine, reading, lang)) for reading in readings]
+    return decide_each(whole, parts, before, engine.search.thresholds, rules)
+
+
+def _in_context(
+    engine: Engine, alone: Decision, text: str, hits: Sequence[Hit], before: Conversation, lang: str | None
+) -> Decision:
+    certain = bool(hits) and alone.faq == hits[0].entry.id and hits[0].score >= engine.search.thresholds.accept
+    if not before.asked or certain or not leans(text, understood=alone.kind is not DecisionKind.CLARIFY):
+        return alone
+    together = engine.understander.understand([f"{before.asked} {text}"], [lang])[0]
+    return follow_up(alone, hits, found(engine, together, lang), before)
