@@ -18,6 +18,7 @@ from bot.domain.rules import BotRules
 from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.excerpts import Excerpts
+from bot.hours import in_words, opens_at
 from bot.moves import related_entries
 from bot.policy import decide
 from bot.replies import Filled, fill, next_state
@@ -99,8 +100,7 @@ class Pipeline:
         decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
         if spoken.kind is ContentKind.TEXT:
             decision = self._reworded(engine, decision, spoken.text, understanding.entities)
-        if decision.escalate and (wait := self._log.usual_wait()):
-            decision = replace(decision, wait=max(1, round(wait.total_seconds() / 60)))
+        decision = self._with_wait(decision)
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         after = next_state(before, understanding, decision, self._rules)
         document = answer_document(filled, decision, understanding, hits)
@@ -125,6 +125,17 @@ class Pipeline:
         shown = {name: shorten(values[name]) for name in action.shown}
         reason = f"{decision.reason}; {action.name}: {action.field}={shorten(values[action.field], 40)}"
         return replace(decision, reason=reason, template=template, slots={**decision.slots, **shown}, escalate="")
+
+    def _with_wait(self, decision: Decision) -> Decision:
+        """Adds to a handover when somebody will answer."""
+        if not decision.escalate:
+            return decision
+        now = self._clock.now()
+        opening = opens_at(self._rules.hours, now) if self._rules.hours else None
+        if opening is not None:
+            return replace(decision, opens=in_words(opening, now, decision.lang))
+        wait = self._log.usual_wait()
+        return replace(decision, wait=max(1, round(wait.total_seconds() / 60))) if wait else decision
 
     def _with_related(self, engine: Engine, decision: Decision) -> Decision:
         """Adds what others asked besides, and what is asked in like words, to an FAQ answer."""

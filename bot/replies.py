@@ -163,13 +163,15 @@ class _Composer:
         return self._led("sympathy", reply) if moody and self.book.has("sympathy") else reply
 
     def _with_wait(self, reply: Reply) -> Reply:
-        """A handover with how long it usually takes until somebody answers."""
+        """A handover with when people are there again or, where they are, how long one usually waits."""
         decision = self.decision
-        expected = decision.wait and decision.kind is DecisionKind.HANDOVER and decision.priority < Priority.URGENT
-        if not expected or not self.book.has("expected_wait"):
+        key, slots = "expected_wait", {"minutes": str(decision.wait)}
+        if decision.opens:
+            key, slots = "closed_now", {"opens": decision.opens}
+        expected = (decision.opens or decision.wait) and decision.kind in (DecisionKind.HANDOVER, DecisionKind.FORM)
+        if not expected or decision.priority is Priority.URGENT or not self.book.has(key):
             return reply
-        told = self._render("expected_wait", {"minutes": str(decision.wait)})
-        return replace(reply, text=f"{reply.text}\n{told.text}")
+        return replace(reply, text=f"{reply.text}\n{self._render(key, slots).text}")
 
     def _spoken(self) -> Reply:
         decision = self.decision

@@ -51,6 +51,7 @@ SYSTEM_TEMPLATES: Mapping[str, frozenset[str]] = {
 OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "sympathy": frozenset(),
     "expected_wait": frozenset({"minutes"}),
+    "closed_now": frozenset({"opens"}),
     "rate": frozenset(),
     "rated": frozenset(),
     "choose_language": frozenset(),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from bot.bot_files.hours_value import read_hours
 from bot.bot_files.yaml_values import Value, guess, one_of
 from bot.domain.rules import (
     ActionSpec,
@@ -34,6 +35,7 @@ _OPTIONAL = (
     "max_characters",
     "related",
     "messages_a_minute",
+    "hours",
 )
 
 
@@ -104,6 +106,7 @@ def read_rules(
         words=_words(fields["words"], basics.languages),
         max_characters=fields["max_characters"].number(4000, 50, 100_000),
         related=fields["related"].number(2, 0, 5),
+        hours=read_hours(fields["hours"]),
         messages_a_minute=fields["messages_a_minute"].number(30, 1, 10_000),
     )
 

@@ -43,6 +43,7 @@ class Decision:
         priority: how soon.
         action: the action to run before the answer is put into words, empty for none.
         wait: minutes until an agent usually answers, 0 where that is not known.
+        opens: when people are there again, in words; empty where they are there or it is not known.
         rating: the escalation that the customer rates and the stars given, or None.
         personal: what happens to the customer's data: `export`, `erase`, or empty for nothing.
         also: how the message's other questions are answered, in their order.
@@ -71,6 +72,7 @@ class Decision:
     priority: Priority = Priority.NORMAL
     action: str = ""
     wait: int = 0
+    opens: str = ""
     rating: tuple[int, int] | None = None
     personal: str = ""
     also: tuple[Decision, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from enum import IntEnum, StrEnum
 
 CONFIRM = "confirm"
@@ -195,6 +196,21 @@ class EscalationRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """When people are there.
+
+    Attributes:
+        timezone: an IANA name such as `Europe/Berlin`.
+        week: day of the week, 0 for Monday, to opening and closing; a day that is missing is closed.
+        holidays: days on which nobody is there.
+    """
+
+    timezone: str
+    week: Mapping[int, tuple[time, time]]
+    holidays: frozenset[date] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Roles:
     """Intents that the policy itself has to know; empty where the bot has none such.
 
@@ -245,6 +261,7 @@ class BotRules:
         words: whole messages with a meaning of their own.
         max_characters: longer messages are not read.
         related: how many related questions are offered under an FAQ answer.
+        hours: when people are there; None for always.
         messages_a_minute: how many messages of a customer are answered within a minute; the rest get no answer.
     """
 
@@ -262,4 +279,5 @@ class BotRules:
     words: Words = field(default_factory=Words)
     max_characters: int = 4000
     related: int = 2
+    hours: Hours | None = None
     messages_a_minute: int = 30

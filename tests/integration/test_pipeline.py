@@ -384,3 +384,10 @@ def test_a_message_that_leans_on_the_last_question_is_read_with_it(house: House,
     followed = decides("And silk? #product_details", 2, "api-7")
     assert (followed["kind"], followed["faq"]) == ("faq", SILK.id)
     assert decides("And silk? #product_details", 1, "api-8")["kind"] == "template"
+
+
+@pytest.mark.parametrize(("hour", "told"), [(9, False), (2, True)], ids=["in the hours", "at night"])
+def test_at_night_a_handover_says_when_people_are_back(house: House, hour: int, told: bool) -> None:
+    house.clock.time = house.clock.time.replace(hour=hour)
+    (reply,) = house.intake.answer(house.says("/human"))["replies"]
+    assert ("today at 08:00" in reply["text"]) is told

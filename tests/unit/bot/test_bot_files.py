@@ -331,3 +331,18 @@ def test_a_mistake_in_an_action_is_named(folder: Path, file: str, old: str, new:
 def test_a_bot_needs_no_actions(folder: Path) -> None:
     (folder / "actions.yaml").unlink()
     assert '"order_lookup" is not an action of actions.yaml; expected none at all' in complaint(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Europe/Berlin", "Europe/Atlantis", '"Europe/Atlantis" is no time zone'),
+        ('mon: "8:00-20:00"', 'mon: "early"', '"early" are no hours'),
+        ('mon: "8:00-20:00"', 'mon: "20:00-8:00"', "ends before it begins"),
+        ('mon: "8:00-20:00"', 'mun: "8:00-20:00"', 'did you mean "sun"?'),
+        ("2026-12-25", "christmas", '"christmas" is no date'),
+    ],
+)
+def test_a_mistake_in_the_hours_is_named(folder: Path, old: str, new: str, message: str) -> None:
+    swap(folder / "bot.yaml", old, new)
+    assert message in complaint(folder)

@@ -149,3 +149,10 @@ def test_next_state(decision: Decision, before: Conversation, expected: dict[str
     after = next_state(before, read(), decision, RULES)
     assert {name: getattr(after, name) for name in expected} == expected
     assert Conversation.from_json(after.to_json()) == after
+
+
+def test_a_handover_outside_the_hours_says_when_people_are_back() -> None:
+    decision = Decision(K.HANDOVER, "r", template="handover", lang="en", escalate="r", wait=7, opens="Monday at 08:00")
+    (reply,) = fill(decision, START, RULES, BOT.templates, {}).replies
+    assert "we're back Monday at 08:00" in reply.text
+    assert "minutes" not in reply.text
