@@ -40,6 +40,7 @@ class Name(StrEnum):
     NEAREST = "nearest"
     LIVE = "live"
     ANSWERS = "answers"
+    FUZZ = "fuzz"
     LOAD = "load"
     DELIVERY = "delivery"
 
@@ -101,7 +102,20 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
     Returns:
         What each gave, and how many failed.
     """
-    from bench import answers, delivery, faq, live_edits, load, nearest, pipeline, public_sets, reading, recipe, shop
+    from bench import (
+        answers,
+        delivery,
+        faq,
+        fuzz,
+        live_edits,
+        load,
+        nearest,
+        pipeline,
+        public_sets,
+        reading,
+        recipe,
+        shop,
+    )
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
         Name.BANKING77: banking77.measure,
@@ -114,6 +128,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.NEAREST: nearest.measure,
         Name.LIVE: live_edits.measure,
         Name.ANSWERS: answers.measure,
+        Name.FUZZ: fuzz.measure,
         Name.LOAD: load.measure,
         Name.DELIVERY: delivery.measure,
     }

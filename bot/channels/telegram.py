@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from bot.channels.telegram_receiver import Receiver
 from bot.channels.telegram_sender import CONCURRENT, OutboxSender, delivery_error
 from bot.channels.telegram_timing import Timing, growing_delay, pause, until_stopped
 from bot.channels.telegram_typing import TypingIndicator
+from bot.channels.telegram_updates import UNREADABLE, read_update
 from bot.domain.ports import ConversationLog, Intake
 from bot.errors import SettingsError
 
@@ -145,8 +145,8 @@ class TelegramChannel:
         if len(body) > LARGEST_WEBHOOK_BODY:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         try:
-            update = telegram.Update.de_json(json.loads(body), self._bot)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            update = read_update(body, self._bot)
+        except UNREADABLE as error:
             _log.warning("telegram_webhook_body_refused", error=repr(error))
             return HTTPStatus.BAD_REQUEST
         if await self._receiver.take(update):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from telegram import CallbackQuery, Message, Update, User
+from telegram import Bot, CallbackQuery, Message, Update, User
 from telegram.constants import ChatType
 from telegram.ext.filters import StatusUpdate
 
@@ -32,6 +33,15 @@ class Verdict:
     value: int
 
 
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, RecursionError)
+"""What reading an update fails with where it is none."""
+
+
+def read_update(body: bytes, bot: Bot | None) -> Update:
+    """Reads an update as it was posted; one that is none fails with one of `UNREADABLE`."""
+    return Update.de_json(json.loads(body), bot)
+
+
 def incoming(update: Update, received: datetime, username: str = "") -> IncomingMessage | None:
     """Reads an update.
 
@@ -42,9 +52,20 @@ def incoming(update: Update, received: datetime, username: str = "") -> Incoming
 
     Returns:
         The message, or None where there is nothing to answer: talk of others in a group, channel posts, service
-        messages (a pinned message, a new chat photo), edits that change no words (a live location that moves), and
-        verdicts on answers, which are no messages.
+        messages (a pinned message, a new chat photo), edits that change no words (a live location that moves),
+        verdicts on answers, which are no messages, and what Telegram never sends: the library checks no types.
     """
+    try:
+        message = _read(update, received, username)
+    except UNREADABLE:
+        return None
+    if message is None or chat_of(message.conversation) is None:
+        return None
+    texts = (message.text, message.lang or "", message.customer or "")
+    return message if all(isinstance(text, str) for text in texts) else None
+
+
+def _read(update: Update, received: datetime, username: str) -> IncomingMessage | None:
     if update.callback_query:
         query = update.callback_query
         return None if verdict_of(query) else _tapped(update, query, received)
@@ -64,8 +85,9 @@ def incoming(update: Update, received: datetime, username: str = "") -> Incoming
 
 def verdict_of(query: CallbackQuery) -> Verdict | None:
     """The verdict that a tapped thumb gives, or None for any other button."""
-    found = _VERDICT.fullmatch(query.data or "")
-    if found is None or query.message is None:
+    data = query.data if isinstance(query.data, str) else ""
+    found = _VERDICT.fullmatch(data)
+    if found is None or query.message is None or query.message.chat is None:
         return None
     return Verdict(f"{CHANNEL}:{query.message.chat.id}", int(found[1]), 1 if found[2] == "+" else -1)
 
