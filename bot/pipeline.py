@@ -31,6 +31,9 @@ from retrieval.types import Hit
 
 log_line = structlog.get_logger(__name__)
 
+_OPEN_CHANNELS = ("telegram", "web")
+"""Channels where anybody may write."""
+
 
 class Pipeline:
     """Answers messages; whoever calls `handle` holds the conversation's lock.
@@ -180,7 +183,7 @@ class Pipeline:
         Counted by when messages came, so that those which waited for an outage to end are answered. Callers of the API
         keep their own order.
         """
-        if message.channel == "api" or before.status is Status.AGENT:
+        if message.channel not in _OPEN_CHANNELS or before.status is Status.AGENT:
             return None
         minute = f"{message.conversation}:{int(message.at.timestamp()) // 60}"
         if self._state.allow(f"messages:{minute}", self._rules.messages_a_minute, 120):

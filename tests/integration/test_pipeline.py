@@ -339,9 +339,11 @@ def test_what_waited_for_an_outage_to_end_is_no_flood(house: House, files: BotFi
     assert {turn.document["decision"]["kind"] for turn in house.log.turns("telegram:9")} == {"smalltalk"}
 
 
-def test_callers_of_the_api_keep_their_own_order(house: House, files: BotFiles) -> None:
+@pytest.mark.parametrize("conversation", ["api-1", "crm:42"])
+def test_callers_of_the_api_keep_their_own_order(house: House, files: BotFiles, conversation: str) -> None:
     for number in range(files.rules.messages_a_minute + 2):
-        assert house.intake.answer(house.says("#greeting", number))["decision"]["kind"] == "smalltalk"
+        message = house.says("#greeting", number, conversation)
+        assert house.intake.answer(message)["decision"]["kind"] == "smalltalk"
 
 
 def test_a_form_outlasts_a_flood(house: House, files: BotFiles) -> None:
