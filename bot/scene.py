@@ -126,11 +126,14 @@ class Scene:
 
     @property
     def likely(self) -> Score | None:
-        """The best intent where it is certain enough and the bot knows it, however close the second is."""
+        """The best intent where it is certain enough and the bot knows it, however close the second is.
+
+        A mere number has none.
+        """
         intent = self.understanding.intent
         if intent is None or not self.in_scope or intent.label not in self.rules.intents:
             return None
-        if self.speaks_unknown_language:
+        if self.speaks_unknown_language or self._is_number:
             return None
         return intent.top[0] if intent.confidence >= self.understanding.thresholds.intent_accept else None
 

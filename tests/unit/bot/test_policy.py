@@ -145,6 +145,7 @@ CASES = [
         "handover",
         more={"escalate": "strong anger", "priority": Priority.HIGH},
     ),
+    Case("a number has no intent", read("99", ("goodbye", 0.99)), K.FORM, "bad_order_number", ASKED),
     Case("a number shows no anger", read("FD123", emotion=("anger", 0.99)), K.FORM, "bad_order_number", ASKED),
     Case("angry signs", read("!!! 😡", emotion=("anger", 0.99)), K.HANDOVER, "handover"),
     Case("anger, not strong", read("ugh", ("invoice", 0.9), emotion=("anger", 0.6)), K.TEMPLATE, "invoice"),
