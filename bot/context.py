@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from retrieval.types import Hit
 
 ENOUGH = 0.4
-"""Certainty from which on an entry is believed to be meant; 2 is certain by itself and with what was asked."""
+"""Certainty from which on an entry is believed to be meant; 2.5 is certain by itself and with what was asked."""
 
+_TOGETHER = 1.5
 _LEAST_LEFT = 0.2
 _JOINED = re.compile(
     r"^(?:and|but|so|then|or|ok|okay|what about|how about)\b"
@@ -51,8 +52,9 @@ def _is_short(text: str) -> bool:
 def meant(alone: Sequence[Hit], together: Sequence[Hit], told: Collection[str]) -> str:
     """The FAQ entry that a message means after what was asked before.
 
-    How well entries answer the message by itself and together with the question before it is added up. What was told
-    already is left out, and what it leaves of the second score counts as the whole, as it would else outshine the rest.
+    How well entries answer the message by itself and, with more weight, together with the question before it is added
+    up. What was told already is left out, and what it leaves of the second score counts as the whole, as it would else
+    outshine the rest.
 
     Args:
         alone: hits of the message by itself.
@@ -67,9 +69,9 @@ def meant(alone: Sequence[Hit], together: Sequence[Hit], told: Collection[str]) 
     left_out = set(told) - nearest
     left = max(_LEAST_LEFT, 1.0 - sum(hit.score for hit in together if hit.entry.id in left_out))
     certainty: dict[str, float] = {}
-    for hits, share in ((alone, 1.0), (together, 1.0 / left)):
+    for hits, weight, whole in ((alone, 1.0, 1.0), (together, _TOGETHER, left)):
         for hit in hits:
             if hit.entry.id not in left_out:
-                certainty[hit.entry.id] = certainty.get(hit.entry.id, 0.0) + min(1.0, hit.score * share)
+                certainty[hit.entry.id] = certainty.get(hit.entry.id, 0.0) + weight * min(1.0, hit.score / whole)
     best = max(certainty, key=lambda entry: certainty[entry], default="")
     return best if best and certainty[best] >= ENOUGH else ""

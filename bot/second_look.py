@@ -59,6 +59,7 @@ def second_look(
         How it is answered; an answer or a question back remembers what was asked.
     """
     decision = whole
+    aside = whole.kind is DecisionKind.TEMPLATE and bool(whole.intent) and whole.form_state is not None
     if may_be_misread(whole, before, rules) and continues(text):
         decision = _in_context(engine, whole, text, hits, before, lang)
     elif may_hold_several(whole):
@@ -67,7 +68,10 @@ def second_look(
             decision = _each(engine, rules, whole, questions, before, lang)
         else:
             decision = _in_context(engine, whole, text, hits, before, lang)
-    if not may_hold_several(decision):
+    elif aside:
+        decision = _in_context(engine, whole, text, hits, before, lang)
+    starts_form = decision.kind is DecisionKind.FORM and before.form is None
+    if not (may_hold_several(decision) or starts_form):
         return decision
     near = hits[0].entry.id if hits and hits[0].score >= engine.search.thresholds.suggest else ""
     return replace(decision, asked=text[:_REMEMBERED], near=near)

@@ -55,7 +55,7 @@ MEANT = {
     "together": ([], hits(cost=0.8), set(), "cost"),
     "told again where it is nearest": (hits(told=0.5), hits(told=0.6), {"told"}, "told"),
     "never what was told": (hits(cost=0.01), hits(told=0.95), {"told"}, ""),
-    "too little": (hits(cost=0.1), hits(told=0.5, cost=0.1), {"told"}, ""),
+    "too little": (hits(cost=0.1), hits(told=0.5, cost=0.05), {"told"}, ""),
     "nothing": ([], [], {"told"}, ""),
 }
 

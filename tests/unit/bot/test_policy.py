@@ -495,7 +495,7 @@ def test_a_message_is_answered_by_what_was_asked_before_it():
 
 @pytest.mark.parametrize(
     ("alone", "together"),
-    [([], []), ([], [found("a", 0.9)]), ([found("b", 0.1)], [found("a", 0.5), found("b", 0.1)])],
+    [([], []), ([], [found("a", 0.9)]), ([found("b", 0.1)], [found("a", 0.5), found("b", 0.05)])],
     ids=["nothing", "only what was told", "too little"],
 )
 def test_what_the_last_question_does_not_make_clear_stays_as_it_is(alone, together):
