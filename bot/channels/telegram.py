@@ -74,7 +74,7 @@ class TelegramChannel:
         self._webhook_secret = webhook_secret
         self._timing = timing or Timing()
         self._bot = open_bot(token, api_url, request_seconds=self._timing.request, connections=2 * CONCURRENT)
-        self._typing = TypingIndicator(self._bot, self._timing.typing)
+        self._typing = TypingIndicator(self._bot, self._timing.typing, self._timing.typing_after)
         self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log)
         self._sender = OutboxSender(self._bot, log, self._typing, self._timing)
         self._commands = commands

@@ -23,6 +23,7 @@ class Timing:
         longest_outage: where it ends for Telegram or the database being away.
         lease: how long a claimed message belongs to this process.
         typing: how often "typing…" is shown again while an answer is awaited.
+        typing_after: how long an answer may take before "typing…" is shown at all.
         between: how long after a message the next one to anybody waits (Telegram takes about 30 a second).
         between_own: how long the next one to the same chat waits (about one a second), after a burst of three.
         between_group: the same for a group (20 a minute).
@@ -37,6 +38,7 @@ class Timing:
     longest_outage: float = 15.0
     lease: float = 30.0
     typing: float = 4.5
+    typing_after: float = 0.3
     between: float = 1 / 30
     between_own: float = 1.0
     between_group: float = 3.0

@@ -24,15 +24,17 @@ class TypingIndicator:
     Args:
         bot: the connected bot.
         every: seconds after which Telegram has forgotten a notice.
+        after: seconds before the first notice; an answer that is faster needs none, and costs no request for it.
     """
 
-    def __init__(self, bot: telegram.Bot, every: float) -> None:
+    def __init__(self, bot: telegram.Bot, every: float, after: float = 0.0) -> None:
         self._bot = bot
         self._every = every
+        self._after = after
         self._waiting: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
 
     def begin(self, chat: int) -> None:
-        """Shows the notice, unless this chat sees one already."""
+        """Shows the notice soon, unless this chat sees one already."""
         if chat in self._waiting:
             return
         answered = asyncio.Event()
@@ -56,18 +58,25 @@ class TypingIndicator:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _show(self, chat: int, answered: asyncio.Event) -> None:
+        if await _answered_within(answered, self._after):
+            return
         for _ in range(ROUNDS):
             try:
                 await self._bot.send_chat_action(chat, ChatAction.TYPING)
             except TelegramError as error:
                 _log.debug("telegram_typing_not_shown", chat=chat, error=error.message)
                 return
-            try:
-                await asyncio.wait_for(answered.wait(), self._every)
-            except TimeoutError:
-                continue
-            return
+            if await _answered_within(answered, self._every):
+                return
 
     def _forget(self, chat: int, task: asyncio.Task[None]) -> None:
         if chat in self._waiting and self._waiting[chat][0] is task:
             del self._waiting[chat]
+
+
+async def _answered_within(answered: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(answered.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -30,6 +30,7 @@ FAST = Timing(
     longest_outage=0.3,
     lease=5.0,
     typing=1.0,
+    typing_after=0.0,
     between=0.0,
     between_own=0.0,
     between_group=0.0,

@@ -148,3 +148,14 @@ def test_messages_keep_the_pace_that_telegram_takes(
         times = [message.at for message in double.messages(chat)]
         assert times[2] - times[0] < 1.0
         assert times[4] - times[2] > 1.7
+
+
+def test_a_fast_answer_needs_no_typing_notice(double: TelegramDouble, intake: MemoryIntake) -> None:
+    slow: set[str] = {"slow"}
+    intake.answer_of = lambda message: None if message.text in slow else "At once."
+    with running(double, intake, timing=replace(FAST, typing_after=0.5)):
+        double.user_says(ANN, "fast")
+        double.wait_for(ANN)
+        double.user_says(BOB, "slow")
+        double.wait_until(lambda: bool(double.calls("sendChatAction")))
+    assert {call.parameters["chat_id"] for call in double.calls("sendChatAction")} == {str(BOB)}
