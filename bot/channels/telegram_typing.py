@@ -12,6 +12,9 @@ from telegram.error import TelegramError
 ROUNDS = 2
 """How often it is shown for one message: an answer that takes longer is a person's, who may be hours away."""
 
+MOST_CHATS = 16
+"""How many chats see it at a time: where more wait, requests for notices would slow the answers down."""
+
 LONGEST_WAIT = 1.0
 """Seconds an answer waits for a notice under way, which would otherwise show below it."""
 
@@ -34,8 +37,8 @@ class TypingIndicator:
         self._waiting: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
 
     def begin(self, chat: int) -> None:
-        """Shows the notice soon, unless this chat sees one already."""
-        if chat in self._waiting:
+        """Shows the notice soon, unless this chat sees one already or very many wait."""
+        if chat in self._waiting or len(self._waiting) >= MOST_CHATS:
             return
         answered = asyncio.Event()
         task = asyncio.create_task(self._show(chat, answered))
