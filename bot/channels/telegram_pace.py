@@ -29,13 +29,14 @@ class Pace:
         self._chats: dict[int, float] = {}
 
     async def turn_of(self, chat: int) -> None:
-        """Waits until a message to a chat may leave."""
-        delay = self.reserve(chat)
-        if delay > 0:
-            await asyncio.sleep(delay)
+        """Waits until a message to a chat may leave: first for the chat's moment, then for that of all together."""
+        for delay in (lambda: self.of_chat(chat), self.of_all):
+            seconds = delay()
+            if seconds > 0:
+                await asyncio.sleep(seconds)
 
-    def reserve(self, chat: int) -> float:
-        """Books the next moment for a message.
+    def of_chat(self, chat: int) -> float:
+        """Books a chat's next moment.
 
         Args:
             chat: to whom; the ids of groups are below zero.
@@ -47,9 +48,14 @@ class Pace:
         apart = self._timing.between_group if chat < 0 else self._timing.between_own
         slack = 0.0 if chat < 0 else (BURST - 1) * apart
         due = max(self._chats.get(chat, 0.0), now)
-        moment = max(now, due - slack, self._any)
-        self._any = moment + self._timing.between
         self._chats[chat] = due + apart
         if len(self._chats) > _FORGOTTEN:
             self._chats = {known: until for known, until in self._chats.items() if until > now}
+        return max(0.0, due - slack - now)
+
+    def of_all(self) -> float:
+        """Books the next moment of all messages; seconds until then, 0 for at once."""
+        now = self._now()
+        moment = max(now, self._any)
+        self._any = moment + self._timing.between
         return moment - now

@@ -26,7 +26,10 @@ from bot.domain.records import Outgoing
 from bot.errors import DeliveryError, UnavailableError
 
 CONCURRENT = 16
-"""How many chats are served at once; one that hangs holds up no other."""
+"""How many messages are on their way at once; a chat that hangs holds up no other."""
+
+CLAIMED = 128
+"""How many messages this process holds, those included that wait for the moment when their chat may get the next."""
 
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +75,7 @@ class OutboxSender:
         self._taken: dict[int, list[int]] = {}
         self._unnoted: set[int] = set()
         self._pace = Pace(timing)
+        self._on_the_way = asyncio.Semaphore(CONCURRENT)
 
     def notify(self) -> None:
         """Says, from any thread, that something may be due now."""
@@ -108,7 +112,7 @@ class OutboxSender:
     async def _claim(self) -> list[Outgoing]:
         for delivered in tuple(self._unnoted):
             await self._note(delivered)
-        free = CONCURRENT - len(self._deliveries)
+        free = CLAIMED - len(self._deliveries)
         if free <= 0:
             return []
         return await asyncio.to_thread(self._outbox.claim_outgoing, CHANNEL, free, self._timing.lease)
@@ -174,7 +178,8 @@ class OutboxSender:
                 last = len(taken) == len(parts) - 1
                 await self._pace.turn_of(chat)
                 markup = keyboard(outgoing.buttons, outgoing.turn if outgoing.judged else None) if last else None
-                message = await self._bot.send_message(chat, part, reply_markup=markup)
+                async with self._on_the_way:
+                    message = await self._bot.send_message(chat, part, reply_markup=markup)
                 taken.append(message.message_id)
             if outgoing.attachment and len(taken) == len(parts):
                 taken.append(await self._send_own_data(chat, outgoing))
@@ -188,7 +193,8 @@ class OutboxSender:
             wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
             raise DeliveryError(str(error), retry_after=wait) from error
         await self._pace.turn_of(chat)
-        return (await self._bot.send_document(chat, content, filename=FILE_NAME)).message_id
+        async with self._on_the_way:
+            return (await self._bot.send_document(chat, content, filename=FILE_NAME)).message_id
 
     async def _settle(self, outgoing: Outgoing, error: DeliveryError) -> None:
         retry_at = None if error.permanent else datetime.now(UTC) + timedelta(seconds=error.retry_after or 0)

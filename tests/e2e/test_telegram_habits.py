@@ -159,3 +159,22 @@ def test_a_fast_answer_needs_no_typing_notice(double: TelegramDouble, intake: Me
         double.user_says(BOB, "slow")
         double.wait_until(lambda: bool(double.calls("sendChatAction")))
     assert {call.parameters["chat_id"] for call in double.calls("sendChatAction")} == {str(BOB)}
+
+
+def test_chats_that_wait_for_their_moment_hold_up_no_other(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    waiting = range(100, 130)
+    for chat in (*waiting, BOB):
+        double.state.chats[chat] = {"id": chat, "type": "private", "first_name": "Ann"}
+    with running(double, intake, timing=replace(FAST, between_own=5.0, lease=30.0)):
+        for number in range(3):
+            rows = [outbox.add(chat, f"number {number}") for chat in waiting]
+            for row in rows:
+                outbox.wait_for(row, "sent")
+        for chat in waiting:
+            outbox.add(chat, "later")
+        time.sleep(0.5)
+        outbox.add(BOB, "at once")
+        double.wait_for(BOB, timeout=2)
+        assert all(len(double.messages(chat)) == 3 for chat in waiting)

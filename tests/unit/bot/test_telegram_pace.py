@@ -19,27 +19,33 @@ def time() -> Time:
 
 
 def test_a_quiet_chat_takes_a_burst_then_one_a_second(time: Time) -> None:
-    pace = Pace(Timing(between=0.0), time)
-    assert [pace.reserve(7) for _ in range(BURST + 2)] == [0, 0, 0, 1, 2]
+    pace = Pace(Timing(), time)
+    assert [pace.of_chat(7) for _ in range(BURST + 2)] == [0, 0, 0, 1, 2]
     time.now += 10
-    assert [pace.reserve(7) for _ in range(BURST + 1)] == [0, 0, 0, 1]
+    assert [pace.of_chat(7) for _ in range(BURST + 1)] == [0, 0, 0, 1]
 
 
 def test_a_group_takes_twenty_a_minute(time: Time) -> None:
     pace = Pace(Timing(), time)
-    assert [round(pace.reserve(-7)) for _ in range(3)] == [0, 3, 6]
+    assert [pace.of_chat(-7) for _ in range(3)] == [0, 3, 6]
 
 
 def test_all_chats_together_take_thirty_a_second(time: Time) -> None:
     pace = Pace(Timing(), time)
-    delays = [pace.reserve(chat) for chat in range(1, 62)]
+    delays = [pace.of_all() for _ in range(61)]
     assert delays[0] == 0
     assert delays[60] == pytest.approx(2.0)
 
 
+def test_a_chat_that_waits_delays_no_other(time: Time) -> None:
+    pace = Pace(Timing(), time)
+    assert [pace.of_chat(7) for _ in range(20)][-1] > 10
+    assert (pace.of_chat(8), pace.of_all()) == (0, 0)
+
+
 def test_chats_that_fell_silent_are_forgotten(time: Time) -> None:
-    pace = Pace(Timing(between=0.0), time)
+    pace = Pace(Timing(), time)
     for chat in range(1, 5000):
         time.now += 5
-        pace.reserve(chat)
+        pace.of_chat(chat)
     assert len(pace._chats) < 1100
