@@ -30,10 +30,8 @@ class Pace:
 
     async def turn_of(self, chat: int) -> None:
         """Waits until a message to a chat may leave: first for the chat's moment, then for that of all together."""
-        for delay in (lambda: self.of_chat(chat), self.of_all):
-            seconds = delay()
-            if seconds > 0:
-                await asyncio.sleep(seconds)
+        await asyncio.sleep(self.of_chat(chat))
+        await asyncio.sleep(self.of_all())
 
     def of_chat(self, chat: int) -> float:
         """Books a chat's next moment.
