@@ -106,7 +106,8 @@ def follow_up(whole: Decision, alone: Sequence[Hit], together: Sequence[Hit], co
     if not entry or entry == whole.faq:
         return whole
     reason = f"FAQ entry {entry} after {conversation.asked[:60]!r}; by itself: {whole.reason}"
-    return Decision(DecisionKind.FAQ, reason, faq=entry, lang=whole.lang, form_state=conversation.form)
+    emotion = "" if whole.kind is DecisionKind.HANDOVER else whole.emotion
+    return Decision(DecisionKind.FAQ, reason, faq=entry, lang=whole.lang, emotion=emotion, form_state=conversation.form)
 
 
 def decide_each(

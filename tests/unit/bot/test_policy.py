@@ -493,6 +493,12 @@ def test_a_message_is_answered_by_what_was_asked_before_it():
     assert answer.reason == "FAQ entry b after 'Do you sell gift cards?'; by itself: no intent"
 
 
+@pytest.mark.parametrize(("kind", "emotion"), [(K.CLARIFY, "worry"), (K.HANDOVER, "")])
+def test_a_mood_stays_unless_it_was_the_misreading(kind, emotion):
+    whole = Decision(kind, "r", lang="en", emotion="worry")
+    assert follow_up(whole, [found("b", 0.9)], [], EXPIRY).emotion == emotion
+
+
 @pytest.mark.parametrize(
     ("alone", "together"),
     [([], []), ([], [found("a", 0.9)]), ([found("b", 0.1)], [found("a", 0.5), found("b", 0.05)])],
