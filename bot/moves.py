@@ -21,6 +21,13 @@ OPTION_LIMIT = 3
 OPTION_FLOOR = 0.1
 """An intent less probable than this is never offered."""
 
+HALF, MOST = 0.5, 0.8
+"""How far between offering and answering by itself an FAQ entry has to be to go before a general template; the second
+where the intent is next to certain, as short general questions are near to many entries."""
+
+NEXT_TO_CERTAIN = 0.99
+"""An intent's confidence from which on it is hardly ever wrong."""
+
 VALUE_BYTES = 64
 """The longest value that a button may carry (Telegram's limit)."""
 
@@ -105,8 +112,8 @@ def choose(scene: Scene, option: str) -> Decision:
 def known_answer(scene: Scene) -> Decision | None:
     """The answer where one is certain enough: an accepted intent's, or an FAQ entry's where that is more specific.
 
-    A general template yields to an entry that is probably right, a form only to one that is certain, and neither where
-    the message names what the form asks for.
+    A general template yields to an entry that is probably right, where its intent is next to certain to one that is
+    more so; a form only to one that is certain, and not where the message names what the form asks for.
     """
     likely, accepted = scene.likely, scene.accepted
     rule = scene.rules.intents[likely.label] if likely else None
@@ -140,7 +147,8 @@ def _better_hit(scene: Scene, rule: IntentRule | None) -> Hit | None:
             named = any(entity.type in entities for entity in scene.understanding.entities)
             return None if named else scene.answering_hit
         case _:
-            return scene.probable_hit
+            sure = scene.accepted is not None and scene.accepted.confidence >= NEXT_TO_CERTAIN
+            return scene.hit_from(MOST if sure else HALF)
 
 
 def candidate_intents(scene: Scene) -> list[tuple[float, str]]:

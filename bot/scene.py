@@ -172,15 +172,18 @@ class Scene:
         best = next(iter(self.ranked_hits), None)
         return best if best and best.score >= self.hit_thresholds.accept else None
 
-    @property
-    def probable_hit(self) -> Hit | None:
-        """The best hit where it is more likely right than not: half way between offering and answering by itself.
+    def hit_from(self, share: float) -> Hit | None:
+        """The best hit where it is certain enough.
 
-        What is in scope needs no more, as the alternatives are a general answer or a question back.
+        Args:
+            share: how far between offering (0) and answering by itself (1), but at least more likely right than not.
+
+        Returns:
+            The hit.
         """
         best = next(iter(self.ranked_hits), None)
         thresholds = self.hit_thresholds
-        enough = max(0.5, (thresholds.suggest + thresholds.accept) / 2)
+        enough = max(0.5, thresholds.suggest + share * (thresholds.accept - thresholds.suggest))
         return best if best and best.score >= min(enough, thresholds.accept) else None
 
     @property

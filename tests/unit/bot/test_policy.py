@@ -295,6 +295,14 @@ CASES = [
     Case("faq beats template", read("sunday?", ("store_hours", 0.8)), K.FAQ, hits=(found("a", 0.85),)),
     Case("probable faq beats a surer template", read("open?", ("store_hours", 0.9)), K.FAQ, hits=(found("a", 0.5),)),
     Case(
+        "a template of which all is certain beats a probable faq",
+        read("open?", ("store_hours", 0.995)),
+        K.TEMPLATE,
+        "store_hours",
+        hits=(found("a", 0.61),),
+    ),
+    Case("and yields to a surer one", read("open?", ("store_hours", 0.995)), K.FAQ, hits=(found("a", 0.63),)),
+    Case(
         "template beats doubtful faq",
         read("open?", ("store_hours", 0.9)),
         K.TEMPLATE,
