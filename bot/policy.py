@@ -15,7 +15,7 @@ from bot.context import meant
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind
-from bot.domain.rules import BotRules, SlotType
+from bot.domain.rules import BotRules, Priority, SlotType
 from bot.moves import (
     OFFER_HUMAN,
     act_on,
@@ -67,6 +67,9 @@ def decide(
     scene = Scene(understanding, conversation, hits, hit_thresholds, rules, kind, words)
     decisions = (decision for rule in RULES if (decision := rule(scene)) is not None)
     decision = next(decisions, None) or missed(scene, "no intent, no FAQ entry and nothing to suggest")
+    if scene.waiting and not decision.escalate and scene.strong_emotion in rules.escalation.strong_emotions:
+        hurry = f"strong {scene.strong_emotion} while waiting"
+        decision = replace(decision, escalate=hurry, priority=Priority.HIGH)
     return replace(decision, lang=decision.lang or scene.lang, emotion=scene.emotion)
 
 

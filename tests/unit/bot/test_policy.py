@@ -171,7 +171,14 @@ CASES = [
         "invoice",
         replace(START, moods=("anger", "anger")),
     ),
-    Case("angry while waiting", read("!!!", ("invoice", 0.9), emotion=("anger", 0.9)), K.TEMPLATE, "invoice", WAITING),
+    Case(
+        "angry while waiting",
+        read("!!!", ("invoice", 0.9), emotion=("anger", 0.9)),
+        K.TEMPLATE,
+        "invoice",
+        WAITING,
+        more={"escalate": "strong anger while waiting", "priority": Priority.HIGH},
+    ),
     Case(
         "form starts",
         read("where is it", ("order_status", 0.9)),
