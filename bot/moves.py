@@ -31,7 +31,7 @@ NEXT_TO_CERTAIN = 0.99
 VALUE_BYTES = 64
 """The longest value that a button may carry (Telegram's limit)."""
 
-_RATING = re.compile(r"([0-9]{1,15}):([1-5])")
+_RATING = re.compile(r"([0-9]{1,9}):([1-5])")
 
 OFFER_HUMAN = "human:"
 """The option that stands for a person."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import structlog
 
+from bot.breaker import Breaker
 from bot.domain.ports import Rewriter
 from bot.errors import UnavailableError
 from nlu.types import Entity
@@ -16,9 +16,6 @@ from retrieval.faithful import unfaithful
 from retrieval.types import FaqEntry
 
 log_line = structlog.get_logger(__name__)
-
-_FAILURES = 3
-_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,7 @@ class Rewriting:
 
     def __init__(self, rewriter: Rewriter, now: Callable[[], float] = time.monotonic) -> None:
         self._rewriter = rewriter
-        self._now = now
-        self._guard = Lock()
-        self._failures = 0
-        self._resume = 0.0
+        self._breaker = Breaker(now)
 
     def of(self, entry: FaqEntry, question: str, entities: Sequence[Entity]) -> Rewording:
         """Rewords an entry's answer for a message.
@@ -62,27 +56,19 @@ class Rewriting:
         Returns:
             The text, where there is one that says what the entry says.
         """
-        if self._now() < self._resume:
+        if self._breaker.is_open:
             return Rewording("", "the endpoint failed and is left alone for a while")
         try:
             text = self._rewriter.rewrite(masked(question, entities), entry.answer, entry.lang).strip()
         except UnavailableError as error:
-            self._count_failure()
+            self._breaker.failed()
             log_line.warning("answer_not_reworded", faq=entry.id, error=str(error))
             return Rewording("", str(error))
-        with self._guard:
-            self._failures = 0
+        self._breaker.succeeded()
         if fault := unfaithful(text, entry.answer, question):
             log_line.warning("rewording_refused", faq=entry.id, reason=fault)
             return Rewording("", f"refused: {fault}")
         return Rewording(text, "used")
-
-    def _count_failure(self) -> None:
-        with self._guard:
-            self._failures += 1
-            if self._failures >= _FAILURES:
-                self._failures = 0
-                self._resume = self._now() + _PAUSE_SECONDS
 
 
 def masked(text: str, entities: Sequence[Entity]) -> str:

@@ -7,6 +7,7 @@ import time
 
 import httpx
 
+from bot.adapters.http_reading import read_within
 from bot.errors import UnavailableError
 
 _MOST_BYTES = 200_000
@@ -72,13 +73,6 @@ class ChatEndpoint:
     def _post(self, body: object) -> bytes:
         """Posts and reads the answer, at most 200 kB and only until the time is up, however slowly it drips in."""
         end = time.monotonic() + self._seconds
-        received = bytearray()
         with self._http.stream("POST", self._url, json=body) as response:
             response.raise_for_status()
-            for chunk in response.iter_bytes():
-                received += chunk
-                if len(received) > _MOST_BYTES:
-                    raise UnavailableError(f"{self._url} answered with more than {_MOST_BYTES:,} bytes")
-                if time.monotonic() > end:
-                    raise UnavailableError(f"{self._url} took more than {self._seconds:g} seconds")
-        return bytes(received)
+            return read_within(response, _MOST_BYTES, end)

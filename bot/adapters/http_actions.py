@@ -6,18 +6,17 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from threading import Lock
 from urllib.parse import quote
 
 import httpx
 
+from bot.adapters.http_reading import read_within
+from bot.breaker import Breaker
 from bot.domain.rules import ActionSpec
 from bot.errors import UnavailableError
 
 _MOST_BYTES = 100_000
 _TRIES = 2
-_FAILURES = 3
-_PAUSE_SECONDS = 30.0
 
 
 class HttpActions:
@@ -45,22 +44,19 @@ class HttpActions:
         self._url = url.rstrip("/")
         self._http = httpx.Client(headers=headers, transport=transport)
         self._now = now
-        self._guard = Lock()
-        self._failures = 0
-        self._resume = 0.0
+        self._breaker = Breaker(now)
 
     def call(self, action: ActionSpec, slots: Mapping[str, str], once: str) -> dict[str, str]:
         """Runs an action; see the port `Actions`."""
-        if self._now() < self._resume:
+        if self._breaker.is_open:
             raise UnavailableError(f"{self._url} failed and is left alone for a while")
-        path = action.path.format_map({name: quote(value, safe="") for name, value in slots.items()})
+        path = action.path.format_map({name: _part(value) for name, value in slots.items()})
         try:
             content = self._request(action, path, dict(slots), once)
         except (httpx.HTTPError, UnavailableError) as error:
-            self._count_failure()
+            self._breaker.failed()
             raise UnavailableError(f"{action.method} {path} gave no answer: {error or type(error).__name__}") from error
-        with self._guard:
-            self._failures = 0
+        self._breaker.succeeded()
         return _values(content, f"{action.method} {path}")
 
     def close(self) -> None:
@@ -87,27 +83,20 @@ class HttpActions:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _read(self, request: httpx.Request, end: float) -> bytes:
-        received = bytearray()
         response = self._http.send(request, stream=True)
         try:
             if response.is_server_error:
                 response.raise_for_status()
-            for chunk in response.iter_bytes():
-                received += chunk
-                if len(received) > _MOST_BYTES:
-                    raise UnavailableError(f"the answer has more than {_MOST_BYTES:,} bytes")
-                if self._now() > end:
-                    raise UnavailableError("the answer took too long")
+            return read_within(response, _MOST_BYTES, end, self._now)
         finally:
             response.close()
-        return bytes(received)
 
-    def _count_failure(self) -> None:
-        with self._guard:
-            self._failures += 1
-            if self._failures >= _FAILURES:
-                self._failures = 0
-                self._resume = self._now() + _PAUSE_SECONDS
+
+def _part(value: str) -> str:
+    """A value as one part of a path; dots alone would lead out of it."""
+    if not value.strip("."):
+        raise UnavailableError(f"{value!r} cannot be a part of an address")
+    return quote(value, safe="")
 
 
 def _values(content: bytes, what: str) -> dict[str, str]:

@@ -86,6 +86,7 @@ class OutboxSender:
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers until `stop` is set, then finishes what is under way."""
         self._wake = asyncio.Event()
+        self._on_the_way = asyncio.Semaphore(CONCURRENT)
         self._loop = asyncio.get_running_loop()
         failures = 0
         try:

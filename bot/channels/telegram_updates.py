@@ -14,7 +14,7 @@ from telegram.ext.filters import StatusUpdate
 from bot.domain.messages import ContentKind, IncomingMessage
 
 CHANNEL = "telegram"
-_VERDICT = re.compile(r"verdict:([0-9]{1,15}):([+-])")
+_VERDICT = re.compile(r"verdict:([0-9]{1,9}):([+-])")
 LANGUAGES = ("zh", "en")
 
 

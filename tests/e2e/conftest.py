@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.e2e.console import add_agent
 from tests.e2e.customer import Customer
 from tests.e2e.server import Server
+from tests.e2e.telegram_channel import MemoryIntake, MemoryOutbox
 from tests.e2e.telegram_double.double import TelegramDouble
 
 CHROMIUM = "/usr/bin/chromium"
@@ -60,3 +61,22 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def double() -> Iterator[TelegramDouble]:
+    """A Telegram of the test's own."""
+    with TelegramDouble() as server:
+        yield server
+
+
+@pytest.fixture
+def outbox() -> MemoryOutbox:
+    """An outbox that the test can look into."""
+    return MemoryOutbox()
+
+
+@pytest.fixture
+def intake(outbox: MemoryOutbox) -> MemoryIntake:
+    """An intake that answers through that outbox."""
+    return MemoryIntake(outbox)

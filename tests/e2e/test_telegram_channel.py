@@ -32,22 +32,6 @@ from tests.e2e.telegram_channel import (
 from tests.e2e.telegram_double.double import TelegramDouble
 
 
-@pytest.fixture
-def double() -> Iterator[TelegramDouble]:
-    with TelegramDouble() as server:
-        yield server
-
-
-@pytest.fixture
-def outbox() -> MemoryOutbox:
-    return MemoryOutbox()
-
-
-@pytest.fixture
-def intake(outbox: MemoryOutbox) -> MemoryIntake:
-    return MemoryIntake(outbox)
-
-
 def texts(double: TelegramDouble, chat: int) -> list[str]:
     return [message.text for message in double.messages(chat)]
 

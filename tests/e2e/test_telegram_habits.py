@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from bot.domain.messages import Button
 from tests.e2e.telegram_channel import ANN, BOB, FAST, MemoryIntake, MemoryOutbox, running, wait_until
 from tests.e2e.telegram_double.double import TelegramDouble
 
 GROUP = -77
-
-
-@pytest.fixture
-def double() -> Iterator[TelegramDouble]:
-    with TelegramDouble() as server:
-        yield server
-
-
-@pytest.fixture
-def outbox() -> MemoryOutbox:
-    return MemoryOutbox()
-
-
-@pytest.fixture
-def intake(outbox: MemoryOutbox) -> MemoryIntake:
-    return MemoryIntake(outbox)
 
 
 def test_a_thumb_is_stored_and_marked_in_place(

@@ -89,6 +89,7 @@ CASES = [
     Case("a button that names danger", read("faq:suicide"), K.FAQ, content=C.BUTTON),
     Case("rating", read("rate:12:5"), K.TEMPLATE, "rated", content=C.BUTTON, more={"rating": (12, 5)}),
     Case("rating of nonsense", read("rate:12:9"), K.CLARIFY, "fallback", content=C.BUTTON, more={"rating": None}),
+    Case("rating of a forged id", read("rate:999999999999:5"), K.CLARIFY, "fallback", content=C.BUTTON),
     Case("typed rating", read("rate:12:5"), K.CLARIFY, "fallback", more={"rating": None}),
     Case(
         "language command", read("/language"), K.TEMPLATE, "choose_language", more={"options": ("lang:en", "lang:zh")}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from telegram import Update
 
-from bot.channels.telegram_updates import chat_of, incoming, language
+from bot.channels.telegram_updates import chat_of, incoming, language, verdict_of
 from bot.domain.messages import ContentKind, IncomingMessage
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -168,3 +168,15 @@ def test_a_button_in_a_group_is_answered_there() -> None:
     found = read("callback_query", query)
     assert found is not None
     assert found.conversation == "telegram:-5"
+
+
+@pytest.mark.parametrize("data", ["verdict:9999999999:+", "verdict:-1:+", "verdict:5:?", "verdict:５:+x"])
+def test_a_forged_thumb_is_no_verdict(data: str) -> None:
+    query = Update.de_json(
+        {
+            "update_id": 1,
+            "callback_query": {"id": "q", "from": USER, "chat_instance": "i", "message": message(), "data": data},
+        }
+    ).callback_query
+    assert query is not None
+    assert verdict_of(query) is None

@@ -61,6 +61,14 @@ def test_what_a_customer_writes_stays_one_part_of_the_path():
     assert api.seen[0].url.raw_path == b"/api/wishes/..%2Fa%3Fb%23c%20d%2F%C3%A9"
 
 
+@pytest.mark.parametrize("value", [".", "..", "", "..."])
+def test_dots_alone_are_no_part_of_a_path(value):
+    api = Api(shipped())
+    with pytest.raises(UnavailableError, match="cannot be a part of an address"):
+        actions(api).call(ActionSpec("a", "GET", "/wishes/{wish}", "state", {}), {"wish": value}, "m")
+    assert api.seen == []
+
+
 def test_what_is_no_read_has_one_key_for_all_its_tries():
     api = Api(httpx.ReadTimeout("slow"), shipped(), shipped())
     calls = actions(api)
