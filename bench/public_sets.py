@@ -14,6 +14,7 @@ from bench.commands import Arguments, run, say, shown
 from bench.figures import Figure, Goal, Outcome
 from bench.releases import Setup, train
 from bench.runtime_loss import at, runtime_loss
+from bot.errors import FrontdeskError
 
 ENGLISH, MULTILINGUAL = "minilm-l6-en", "e5-small-multilingual"
 _COMMAND = "python -m bench sets"
@@ -156,7 +157,7 @@ def measure(setup: Setup, chosen: tuple[str, ...] = ()) -> Outcome:
         chosen: folders of the sets to take; all by default.
 
     Returns:
-        The figures of each set; one whose files are missing is told in a note.
+        The figures of each set; one whose files are missing, or that fails, is told in a note.
     """
     figures: list[Figure] = []
     notes = ["Published: " + "; ".join(f"{s.name}: {s.published}" for s in SETS if s.published) + "."]
@@ -166,7 +167,11 @@ def measure(setup: Setup, chosen: tuple[str, ...] = ()) -> Outcome:
         if not (setup.data / public.folder).is_dir():
             notes.append(f"{public.name}: not in the data folder.")
             continue
-        figures += _measure(setup, public)
+        try:
+            figures += _measure(setup, public)
+        except FrontdeskError as error:
+            say(f"{public.name} could not be measured: {error}")
+            notes.append(f"{public.name}: could not be measured, see what was said while it ran.")
     return Outcome(tuple(figures), tuple(notes))
 
 
