@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import Clock, ConversationLog, Intake
@@ -79,7 +81,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(UnavailableError, _unavailable)
     app.add_exception_handler(InputError, _bad_input)
-    app.middleware("http")(_limit_body)
+    app.add_middleware(_BodyLimit)
     return app
 
 
@@ -193,9 +195,18 @@ async def _unavailable(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 503, headers=_LATER)
 
 
-async def _limit_body(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    length = request.headers.get("content-length", "0")
-    chunked = "chunked" in request.headers.get("transfer-encoding", "")
-    if request.method in {"POST", "PUT", "PATCH"} and (chunked or not length.isdigit() or int(length) > _MAX_BODY):
-        return JSONResponse({"error": f"A body of at most {_MAX_BODY} bytes with its length is expected."}, 413)
-    return await call_next(request)
+class _BodyLimit:
+    """Refuses a large body, and one without its length, before anything reads it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in {"POST", "PUT", "PATCH"}:
+            headers = Headers(scope=scope)
+            length = headers.get("content-length", "0")
+            if "chunked" in headers.get("transfer-encoding", "") or not length.isdigit() or int(length) > _MAX_BODY:
+                error = {"error": f"A body of at most {_MAX_BODY} bytes with its length is expected."}
+                await JSONResponse(error, 413)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -33,8 +33,7 @@ def hold_conversation(session: Session, conversation: str, now: datetime) -> Con
         The row.
     """
     fresh = ConversationRow(id=conversation, channel=channel_of(conversation), created_at=now, updated_at=now)
-    insert_or_update(session, fresh, key=("id",), update=("channel",))
-    return session.exec(select(ConversationRow).where(col(ConversationRow.id) == conversation)).one()
+    return insert_or_update(session, fresh, key=("id",), update=("channel",))
 
 
 def keep_state(row: ConversationRow, state: Conversation, now: datetime) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Column, Connection, Engine, Executable, bindparam, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
@@ -23,6 +25,8 @@ LOCK_WAIT = 10.0
 """How long a writer waits for another one, in seconds."""
 
 _BEGIN = "frontdesk_begin"
+_CONNECTIONS = 30
+_Row = TypeVar("_Row", bound=SQLModel)
 _OUR_FAULT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 _POSTGRES_LIMITS = {
     "connect_timeout": 5,
@@ -90,9 +94,9 @@ def _create(url: URL, connect_args: dict[str, Any]) -> Engine:
         url,
         connect_args=connect_args,
         json_serializer=_to_json,
-        pool_pre_ping=True,
-        pool_size=10,
-        max_overflow=20,
+        pool_pre_ping=url.get_backend_name() != "sqlite",
+        pool_size=_CONNECTIONS // 3,
+        max_overflow=_CONNECTIONS - _CONNECTIONS // 3,
         pool_timeout=LOCK_WAIT,
     )
 
@@ -169,11 +173,22 @@ class SqlAccess:
         self._engine = engine
         self._readers = engine.execution_options(**{_BEGIN: "BEGIN"})
         self._clock = clock
+        # SQLite has one writer at a time and lets the others sleep, ever longer; these queue instead.
+        self._writing = threading.Semaphore(1 if engine.dialect.name == "sqlite" else _CONNECTIONS)
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
-        with reporting_outage(self._engine.url), Session(self._engine) as session, session.begin():
+        with reporting_outage(self._engine.url), self._turn(), Session(self._engine) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._writing.acquire(timeout=LOCK_WAIT):
+            raise LogUnavailableError(outage(self._engine.url, "its other writers take too long"))
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def _read(self) -> Iterator[Session]:
@@ -200,11 +215,11 @@ def insert_once(session: Session, row: SQLModel) -> bool:
     Returns:
         False where a key was taken and nothing was inserted.
     """
-    key = inspect(type(row)).local_table.primary_key.columns
-    return session.exec(_insert(session, row).on_conflict_do_nothing().returning(*key)).first() is not None
+    values = row.model_dump(exclude_none=True)
+    return session.execute(_insert_once(_dialect(session), type(row), tuple(values)), values).first() is not None
 
 
-def insert_or_update(session: Session, row: SQLModel, *, key: tuple[str, ...], update: tuple[str, ...]) -> None:
+def insert_or_update(session: Session, row: _Row, *, key: tuple[str, ...], update: tuple[str, ...]) -> _Row:
     """Inserts a row, or changes and thereby holds the row that has its key.
 
     Args:
@@ -212,12 +227,39 @@ def insert_or_update(session: Session, row: SQLModel, *, key: tuple[str, ...], u
         row: what to insert; columns that are None are left to the database.
         key: the columns of the unique key.
         update: the columns that an older row takes over from this one.
+
+    Returns:
+        The row as it is stored now.
     """
-    statement = _insert(session, row)
+    kind = type(row)
+    values = row.model_dump(exclude_none=True)
+    stored = session.execute(_insert_or_update(_dialect(session), kind, tuple(values), key, update), values).one()
+    return session.get_one(kind, tuple(stored), populate_existing=True)
+
+
+def _dialect(session: Session) -> str:
+    return session.get_bind().dialect.name
+
+
+# Building a statement costs more than running it.
+@cache
+def _insert_once(dialect: str, kind: type[SQLModel], columns: tuple[str, ...]) -> Executable:
+    return _insert(dialect, kind, columns).on_conflict_do_nothing().returning(*_primary_key(kind))
+
+
+@cache
+def _insert_or_update(
+    dialect: str, kind: type[SQLModel], columns: tuple[str, ...], key: tuple[str, ...], update: tuple[str, ...]
+) -> Executable:
+    statement = _insert(dialect, kind, columns)
     changes = {name: statement.excluded[name] for name in update}
-    session.exec(statement.on_conflict_do_update(index_elements=key, set_=changes))
+    return statement.on_conflict_do_update(index_elements=key, set_=changes).returning(*_primary_key(kind))
 
 
-def _insert(session: Session, row: SQLModel) -> postgresql.Insert | sqlite.Insert:
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    return insert(inspect(type(row)).local_table).values(row.model_dump(exclude_none=True))
+def _insert(dialect: str, kind: type[SQLModel], columns: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(inspect(kind).local_table).values({name: bindparam(name) for name in columns})
+
+
+def _primary_key(kind: type[SQLModel]) -> list[Column[Any]]:
+    return list(inspect(kind).local_table.primary_key.columns)

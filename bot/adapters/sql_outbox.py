@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_
+from sqlalchemy import Update, bindparam, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from bot.adapters.sql_conversations import channel_of, hold_conversation, last_turn
 from bot.adapters.sql_engine import SqlAccess
 from bot.adapters.sql_escalations import note_first_reply
-from bot.adapters.sql_tables import OutgoingRow
+from bot.adapters.sql_tables import OutgoingRow, UtcDateTime
 from bot.domain.messages import Button, Reply
 from bot.domain.records import Outgoing
 
@@ -90,6 +91,54 @@ def outgoing_records(rows: Iterable[OutgoingRow]) -> list[Outgoing]:
     ]
 
 
+def _due() -> SelectOfScalar[OutgoingRow]:
+    earlier = aliased(OutgoingRow)
+    now = bindparam("now", type_=UtcDateTime())
+    waits_behind = (
+        select(earlier.id)
+        .where(
+            col(earlier.conversation) == col(OutgoingRow.conversation),
+            col(earlier.status) == "pending",
+            col(earlier.id) < col(OutgoingRow.id),
+        )
+        .exists()
+    )
+    return (
+        select(OutgoingRow)
+        .where(
+            col(OutgoingRow.channel) == bindparam("channel"),
+            col(OutgoingRow.status) == "pending",
+            col(OutgoingRow.next_try_at) <= now,
+            or_(col(OutgoingRow.claimed_until).is_(None), col(OutgoingRow.claimed_until) <= now),
+            ~waits_behind,
+        )
+        .order_by(col(OutgoingRow.id))
+        .limit(bindparam("limit"))
+        # PostgreSQL: another claimer's rows are passed over, and rows it has just claimed fail this condition when
+        # they are checked again. SQLite ignores this: there the whole transaction is alone.
+        .with_for_update(skip_locked=True, of=OutgoingRow)
+    )
+
+
+def _sent() -> Update:
+    return (
+        update(OutgoingRow)
+        .where(col(OutgoingRow.id) == bindparam("outgoing"), col(OutgoingRow.status) != "sent")
+        .values(
+            status="sent",
+            attempts=col(OutgoingRow.attempts) + 1,
+            error="",
+            sent_at=bindparam("now"),
+            claimed_until=None,
+            external_id=bindparam("external"),
+        )
+    )
+
+
+# Building a statement costs more than running it, and these run all the time.
+_DUE, _SENT = _due(), _sent()
+
+
 class SqlOutbox(SqlAccess):
     """Queues, claims and settles messages to customers."""
 
@@ -134,53 +183,19 @@ class SqlOutbox(SqlAccess):
             The claimed messages, the oldest first.
         """
         now = self._clock.now()
-        earlier = aliased(OutgoingRow)
-        waits_behind = (
-            select(earlier.id)
-            .where(
-                col(earlier.conversation) == col(OutgoingRow.conversation),
-                col(earlier.status) == "pending",
-                col(earlier.id) < col(OutgoingRow.id),
-            )
-            .exists()
-        )
-        due = (
-            select(OutgoingRow)
-            .where(
-                col(OutgoingRow.channel) == channel,
-                col(OutgoingRow.status) == "pending",
-                col(OutgoingRow.next_try_at) <= now,
-                or_(col(OutgoingRow.claimed_until).is_(None), col(OutgoingRow.claimed_until) <= now),
-                ~waits_behind,
-            )
-            .order_by(col(OutgoingRow.id))
-            .limit(limit)
-            # PostgreSQL: another claimer's rows are passed over, and rows it has just claimed fail this condition when
-            # they are checked again. SQLite ignores this: there the whole transaction is alone.
-            .with_for_update(skip_locked=True, of=OutgoingRow)
-        )
         with self._write() as session:
-            rows = list(session.exec(due))
+            rows = list(session.exec(_DUE, params={"channel": channel, "now": now, "limit": limit}))
             for row in rows:
                 row.claimed_until = now + timedelta(seconds=lease)
             return outgoing_records(rows)
 
-    def mark_sent(self, outgoing: int, external_id: str | None) -> None:
-        """Notes a delivery."""
+    def mark_sent(self, delivered: Mapping[int, str | None]) -> None:
+        """Notes deliveries: the ids of messages, each with the id that the channel gave it."""
         now = self._clock.now()
-        with self._write() as session:
-            session.exec(
-                update(OutgoingRow)
-                .where(col(OutgoingRow.id) == outgoing, col(OutgoingRow.status) != "sent")
-                .values(
-                    status="sent",
-                    attempts=col(OutgoingRow.attempts) + 1,
-                    error="",
-                    sent_at=now,
-                    claimed_until=None,
-                    external_id=external_id,
-                )
-            )
+        if delivered:
+            with self._write() as session:
+                noted = [{"outgoing": id_, "now": now, "external": given} for id_, given in delivered.items()]
+                session.connection().execute(_SENT, noted)
 
     def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
         """Notes a failed delivery; `retry_at` None gives it up for good."""

@@ -142,12 +142,14 @@ def _incoming(row: MessageRow) -> IncomingMessage:
 
 
 def _stored_message(session: Session, message: IncomingMessage) -> tuple[MessageRow, int]:
-    insert_once(session, _message_row(message))
-    row = session.exec(
-        select(MessageRow).where(
-            col(MessageRow.conversation) == message.conversation, col(MessageRow.external_id) == message.id
-        )
-    ).one()
+    same = select(MessageRow).where(
+        col(MessageRow.conversation) == message.conversation, col(MessageRow.external_id) == message.id
+    )
+    row = session.exec(same).first()
+    if row is None:
+        row = _message_row(message)
+        session.add(row)
+        session.flush()
     return row, row.id or 0
 
 

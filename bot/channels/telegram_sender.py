@@ -111,8 +111,7 @@ class OutboxSender:
             await self._finish()
 
     async def _claim(self) -> list[Outgoing]:
-        for delivered in tuple(self._unnoted):
-            await self._note(delivered)
+        await self._note()
         free = CLAIMED - len(self._deliveries)
         if free <= 0:
             return []
@@ -131,6 +130,10 @@ class OutboxSender:
         for delivery in self._deliveries:
             delivery.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
+        try:
+            await self._note()
+        except UnavailableError as error:
+            _log.error("telegram_delivery_not_noted", outgoing=sorted(self._unnoted), error=str(error))
 
     def _start(self, outgoing: Outgoing) -> None:
         delivery = asyncio.create_task(self._deliver(outgoing))
@@ -152,18 +155,18 @@ class OutboxSender:
             except TimeoutError:
                 wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
                 raise DeliveryError("Telegram did not take the message in time", retry_after=wait) from None
-            await self._note(outgoing.id)
+            self._unnoted.add(outgoing.id)
         except DeliveryError as error:
             await self._settle(outgoing, error)
-        except UnavailableError as error:
-            self._unnoted.add(outgoing.id)
-            _log.error("telegram_delivery_not_noted", outgoing=outgoing.id, error=str(error))
 
-    async def _note(self, outgoing: int) -> None:
-        """Marks a message as sent; while that fails, it stays claimed and the chat's next ones wait behind it."""
-        await asyncio.to_thread(self._outbox.mark_sent, outgoing, str(self._taken[outgoing][-1]))
-        del self._taken[outgoing]
-        self._unnoted.discard(outgoing)
+    async def _note(self) -> None:
+        """Marks messages as sent; while that fails, they stay claimed and their chats' next ones wait behind them."""
+        delivered = {outgoing: str(self._taken[outgoing][-1]) for outgoing in self._unnoted}
+        if delivered:
+            await asyncio.to_thread(self._outbox.mark_sent, delivered)
+        for outgoing in delivered:
+            del self._taken[outgoing]
+            self._unnoted.discard(outgoing)
 
     async def _send(self, outgoing: Outgoing) -> None:
         chat = chat_of(outgoing.conversation)

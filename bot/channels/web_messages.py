@@ -132,12 +132,11 @@ class WebConversations:
             raise HTTPException(429, "too_many")
 
     def _deliver(self, messages: Iterable[Outgoing]) -> list[dict[str, Any]]:
-        documents = []
-        for message in messages:
-            if message.status == "pending":
-                self._log.mark_sent(message.id, None)
-            documents.append(_document(message))
-        return documents
+        read = list(messages)
+        pending = {message.id: None for message in read if message.status == "pending"}
+        if pending:
+            self._log.mark_sent(pending)
+        return [_document(message) for message in read]
 
 
 def parse(shape: type[Shape], body: bytes) -> Shape:

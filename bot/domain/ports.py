@@ -173,8 +173,8 @@ class ConversationLog(Protocol):
     def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
         """Claims due messages for `lease` seconds, at most one a conversation and in order within each."""
 
-    def mark_sent(self, outgoing: int, external_id: str | None) -> None:
-        """Notes a delivery."""
+    def mark_sent(self, delivered: Mapping[int, str | None]) -> None:
+        """Notes deliveries: the ids of messages, each with the id that the channel gave it."""
 
     def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
         """Notes a failed delivery; `retry_at` None gives it up for good."""

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -92,10 +92,11 @@ class MemoryOutbox:
                 self.rows[row.id] = replace(row, attempts=row.attempts + 1)
         return taken
 
-    def mark_sent(self, outgoing: int, external_id: str | None) -> None:
+    def mark_sent(self, delivered: Mapping[int, str | None]) -> None:
         self._check()
         with self._lock:
-            self.rows[outgoing] = replace(self.rows[outgoing], status="sent", error=external_id or "")
+            for outgoing, given in delivered.items():
+                self.rows[outgoing] = replace(self.rows[outgoing], status="sent", error=given or "")
 
     def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
         self._check()

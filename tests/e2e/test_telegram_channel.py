@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -295,11 +295,11 @@ def test_delivery_that_cannot_be_noted_is_not_repeated(
     noted = threading.Event()
     mark = outbox.mark_sent
 
-    def fail_first(outgoing: int, external_id: str | None) -> None:
+    def fail_first(delivered: Mapping[int, str | None]) -> None:
         if not noted.is_set():
             noted.set()
             raise LogUnavailableError("SQL does not answer")
-        mark(outgoing, external_id)
+        mark(delivered)
 
     outbox.mark_sent = fail_first  # type: ignore[method-assign]
     with running(double, intake, timing=replace(FAST, lease=60.0)):

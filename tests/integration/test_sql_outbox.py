@@ -69,7 +69,7 @@ def test_a_conversation_gets_its_messages_one_by_one(sql_log: SqlLog) -> None:
     say(sql_log, "elsewhere", "telegram:43")
     assert claim(sql_log) == ["one", "elsewhere"]
     assert claim(sql_log) == []
-    sql_log.mark_sent(ids[0], "tg-1")
+    sql_log.mark_sent({ids[0]: "tg-1"})
     assert claim(sql_log) == ["two"]
     sql_log.mark_failed(ids[1], "blocked", None)
     assert claim(sql_log) == ["three"]
@@ -110,9 +110,9 @@ def test_a_failed_message_is_retried_when_due_and_holds_the_later_ones(sql_log: 
 
 def test_a_late_failure_does_not_undo_a_delivery(sql_log: SqlLog, sql_clock) -> None:
     first = say(sql_log, "one")
-    sql_log.mark_sent(first, None)
+    sql_log.mark_sent({first: None})
     sql_log.mark_failed(first, "timed out", sql_clock.now())
-    sql_log.mark_sent(first, None)
+    sql_log.mark_sent({first: None})
     assert [(row.status, row.attempts) for row in sql_log.outgoing_since(CHAT, 0)] == [("sent", 1)]
     assert claim(sql_log) == []
 
@@ -133,7 +133,7 @@ def test_two_claimers_never_get_the_same_message(sql_log: SqlLog, other_log: Sql
             idle = 0 if rows else idle + 1
             for row in rows:
                 delivered.append(row.text)
-                log.mark_sent(row.id, None)
+                log.mark_sent({row.id: None})
         return delivered
 
     with ThreadPoolExecutor(4) as pool:
@@ -149,7 +149,7 @@ def deliver_rest(log: SqlLog) -> list[str]:
     """What the racing claimers left when both found nothing for a moment."""
     rows = log.claim_outgoing("telegram", 100, lease=600)
     for row in rows:
-        log.mark_sent(row.id, None)
+        log.mark_sent({row.id: None})
     return [row.text for row in rows]
 
 
