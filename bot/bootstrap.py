@@ -200,9 +200,10 @@ def open_services(settings: Settings) -> Services:
     api_key, is_new = _key(settings, "api_key")
     secret_key, _ = _key(settings, "secret_key")
     words = SystemWords(files)
-    intake = MessageIntake(pipeline, log, state, words.apology, settings.workers)
+    hidden = files.rules.hidden_numbers
+    intake = MessageIntake(pipeline, log, state, words.apology, hidden_numbers=hidden, workers=settings.workers)
     knowledge = RunningKnowledge(files, engine)
-    desk = Desk(log=log, state=state, clock=clock, texts=words.text, knowledge=knowledge)
+    desk = Desk(log=log, state=state, clock=clock, texts=words.text, knowledge=knowledge, hidden_numbers=hidden)
     return Services(
         settings=settings,
         files=files,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, Reply
 from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
+from bot.domain.private_numbers import PrivateKind, hide
 from bot.domain.records import Agent, ConversationSummary
 from bot.errors import HeldError, InputError
 
@@ -34,19 +35,28 @@ class Desk:
         clock: tells the time.
         texts: gives the texts that customers read when an agent comes and goes.
         knowledge: the labels and FAQ entries that corrections may name.
+        hidden_numbers: which private numbers are hidden in what agents write.
 
     Attributes:
         clock: tells the time.
     """
 
     def __init__(
-        self, *, log: ConversationLog, state: LiveState, clock: Clock, texts: SystemTexts, knowledge: Knowledge
+        self,
+        *,
+        log: ConversationLog,
+        state: LiveState,
+        clock: Clock,
+        texts: SystemTexts,
+        knowledge: Knowledge,
+        hidden_numbers: Collection[PrivateKind] = frozenset(PrivateKind),
     ) -> None:
         self.clock = clock
         self._log = log
         self._state = state
         self._texts = texts
         self._knowledge = knowledge
+        self._hidden_numbers = hidden_numbers
 
     def take(self, conversation: str, agent: Agent) -> None:
         """Gives the conversation to an agent; nothing changes where the agent holds it already.
@@ -70,7 +80,7 @@ class Desk:
         Raises:
             InputError: the text is empty or too long.
         """
-        words = text.replace("\x00", "").strip()
+        words = hide(text.replace("\x00", "").strip(), self._hidden_numbers)
         if not 1 <= len(words) <= LONGEST_REPLY:
             raise InputError(f"A reply has 1 to {LONGEST_REPLY} characters; this one has {len(words)}.")
         with self._state.lock(conversation):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from prometheus_client import Counter, Histogram
 
 from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import ConversationLog, LiveState
+from bot.domain.private_numbers import PrivateKind, hide
 from bot.errors import LogUnavailableError, StateUnavailableError, UnavailableError
 from bot.pipeline import Pipeline
 
@@ -36,6 +38,7 @@ class MessageIntake:
         log: the durable truth.
         state: live state and locks.
         apology: gives the text for "we have a problem, your message is safe" in the message's language.
+        hidden_numbers: which private numbers are hidden before a message is stored.
         workers: how many conversations are answered side by side in this process.
     """
 
@@ -45,12 +48,15 @@ class MessageIntake:
         log: ConversationLog,
         state: LiveState,
         apology: Callable[[IncomingMessage], Reply],
+        *,
+        hidden_numbers: Collection[PrivateKind] = frozenset(PrivateKind),
         workers: int = 4,
     ) -> None:
         self._pipeline = pipeline
         self._log = log
         self._state = state
         self._apology = apology
+        self._hidden_numbers = hidden_numbers
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._queued: set[str] = set()
         self._guard = threading.Lock()
@@ -75,14 +81,14 @@ class MessageIntake:
 
     def accept(self, message: IncomingMessage) -> bool:
         """Stores a message durably and has it answered soon; see the port `Intake`."""
-        fresh = self._log.accept(message)
+        fresh = self._store(message)
         if fresh:
             self._enqueue(message.conversation)
         return fresh
 
     def answer(self, message: IncomingMessage) -> dict[str, Any]:
         """Stores a message and waits for its answer document; see the port `Intake`."""
-        self._log.accept(message)
+        self._store(message)
         document = self._log.answer_document(message.conversation, message.id)
         if document is None:
             answered = self.drain(message.conversation)
@@ -129,6 +135,9 @@ class MessageIntake:
             self._pipeline.give_up(message)
         self._failures.pop(key, None)
         return document
+
+    def _store(self, message: IncomingMessage) -> bool:
+        return self._log.accept(replace(message, text=hide(message.text, self._hidden_numbers)))
 
     def _enqueue(self, conversation: str) -> None:
         with self._guard:

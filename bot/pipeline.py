@@ -13,6 +13,7 @@ from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.ports import Actions, Clock, ConversationLog, LiveState
+from bot.domain.private_numbers import has_hidden
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules
 from bot.engine import Engine
@@ -104,6 +105,8 @@ class Pipeline:
         if spoken.kind is ContentKind.TEXT:
             decision = self._reworded(engine, decision, spoken.text, understanding.entities)
         decision = self._with_wait(decision)
+        if has_hidden(message.text):
+            decision = replace(decision, notice="number_hidden")
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         after = next_state(before, understanding, decision, self._rules)
         document = answer_document(filled, decision, understanding, hits)

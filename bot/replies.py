@@ -69,6 +69,9 @@ def fill(
     """
     composers = [_Composer(each, conversation.turns, rules, book, entries) for each in (decision, *decision.also)]
     replies = tuple(reply for composer in composers for reply in composer.replies())
+    if replies and book.has(decision.notice):
+        notice = book.render(decision.notice, decision.lang, decision.emotion, {}, conversation.turns)
+        replies = (notice, *replies)
     return Filled(replies, decision.form_state, decision.escalate or None)
 
 

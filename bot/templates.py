@@ -59,9 +59,11 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "export_ready": frozenset(),
     "erase_ask": frozenset(),
     "erased": frozenset(),
+    "number_hidden": frozenset(),
 }
 """What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
-handover, when an agent closes the conversation, to a rating, and to the commands that need it."""
+handover, when an agent closes the conversation, to a rating, to the commands that need it, and where a private number
+was hidden."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "human": (),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bot.bot_files.hours_value import read_hours
 from bot.bot_files.yaml_values import Value, guess, one_of
+from bot.domain.private_numbers import PrivateKind
 from bot.domain.rules import (
     ActionSpec,
     AlertRule,
@@ -36,6 +37,7 @@ _OPTIONAL = (
     "related",
     "messages_a_minute",
     "hours",
+    "hidden_numbers",
 )
 
 
@@ -108,6 +110,7 @@ def read_rules(
         related=fields["related"].number(2, 0, 5),
         hours=read_hours(fields["hours"]),
         messages_a_minute=fields["messages_a_minute"].number(30, 1, 10_000),
+        hidden_numbers=_hidden_numbers(fields["hidden_numbers"]),
     )
 
 
@@ -157,6 +160,12 @@ def _action(value: Value, form: FormSpec | None, actions: Mapping[str, ActionSpe
     if unknown:
         value.complain(f"the action's path needs {', '.join(unknown)}, which its form does not ask for")
     return name
+
+
+def _hidden_numbers(value: Value) -> frozenset[PrivateKind]:
+    if value.node is None:
+        return frozenset(PrivateKind)
+    return frozenset(PrivateKind(name) for name in value.members(list(PrivateKind), "a kind of number"))
 
 
 def _protected(value: Value, intents: Collection[str], emotions: Collection[str]) -> dict[str, tuple[str, ...]]:

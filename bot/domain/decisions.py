@@ -53,6 +53,7 @@ class Decision:
         near: the FAQ entry nearest to the message, whether it answers or not; empty for none.
         related: FAQ entries whose questions are offered under an FAQ answer.
         rewriting: what came of asking for a rewording of the answer, empty where none was asked for.
+        notice: a template said before everything else, where the bot has it; empty for none.
     """
 
     kind: DecisionKind
@@ -82,3 +83,4 @@ class Decision:
     near: str = ""
     related: tuple[str, ...] = ()
     rewriting: str = ""
+    notice: str = ""

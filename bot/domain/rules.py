@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from enum import IntEnum, StrEnum
 
+from bot.domain.private_numbers import PrivateKind
+
 CONFIRM = "confirm"
 """What a form asks for once every slot is known; no slot may have this name."""
 
@@ -263,6 +265,7 @@ class BotRules:
         related: how many related questions are offered under an FAQ answer.
         hours: when people are there; None for always.
         messages_a_minute: how many messages of a customer are answered within a minute; the rest get no answer.
+        hidden_numbers: which numbers are hidden in what customers and agents write.
     """
 
     names: Mapping[str, str]
@@ -281,3 +284,4 @@ class BotRules:
     related: int = 2
     hours: Hours | None = None
     messages_a_minute: int = 30
+    hidden_numbers: frozenset[PrivateKind] = frozenset(PrivateKind)

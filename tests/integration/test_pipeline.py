@@ -141,6 +141,12 @@ def test_the_same_id_gets_the_first_answer_again(house: House) -> None:
     assert len(house.log.turns("api-1")) == 1
 
 
+def test_a_card_number_is_stored_by_nobody_and_the_customer_is_told(house: House) -> None:
+    document = house.intake.answer(house.says("my card 4111 1111 1111 1111 was charged"))
+    assert "hidden" in document["replies"][0]["text"]
+    assert [turn.text for turn in house.log.turns("api-1")] == ["my card ••••1111 was charged"]
+
+
 def test_messages_of_a_conversation_are_answered_in_order(house: House) -> None:
     for number in range(12):
         house.intake.accept(house.says(f"#greeting {number}", number))

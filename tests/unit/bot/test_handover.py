@@ -150,6 +150,11 @@ def test_taking_gives_the_conversation_to_the_agent_everywhere(desk: Desk, log: 
     assert log.trail == [("mei", "take")]
 
 
+def test_an_agent_s_card_number_is_hidden_too(desk: Desk, log: FakeLog) -> None:
+    desk.reply(CHAT, MEI, "Was it 4111111111111111?")
+    assert log.sent[-1][1] == "Was it ••••1111?"
+
+
 def test_taking_twice_changes_nothing(desk: Desk, log: FakeLog) -> None:
     desk.take(CHAT, MEI)
     desk.take(CHAT, MEI)
