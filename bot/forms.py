@@ -18,6 +18,8 @@ _EMAIL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PHONE = re.compile(r"(?<![0-9])\+?(?:[0-9][ ()./-]{0,2}){6,14}[0-9](?![0-9])")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AMOUNT = re.compile(r"[A-Z]{3} [0-9]+(?:\.[0-9]+)?")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 
 
@@ -67,7 +69,9 @@ def find_values(slot: Slot, text: str, entities: Sequence[Entity] = ()) -> tuple
     if slot.type is SlotType.TEXT:
         found = [value for name in named if (value := _free_text(slot, name))]
     else:
-        found = [value for source in (*named, text) for value in _recognise(slot, source)]
+        # A day or a sum has too many spellings to be looked for here: what reads the message has found it.
+        sources = named if slot.type in (SlotType.DATE, SlotType.AMOUNT) else [*named, text]
+        found = [value for source in sources for value in _recognise(slot, source)]
     return tuple(dict.fromkeys(found))
 
 
@@ -205,6 +209,10 @@ def _recognise(slot: Slot, text: str) -> list[str]:
                 for c in slot.choices
                 if said in {plain(w) for ws in (*c.words.values(), (c.value,)) for w in ws}
             ]
+        case SlotType.DATE:
+            return [text] if _DAY.fullmatch(text) else []
+        case SlotType.AMOUNT:
+            return [text] if _AMOUNT.fullmatch(text) else []
         case SlotType.TEXT:
             return []
 

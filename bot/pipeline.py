@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bot.corrections import after_turn, before_turn
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
@@ -86,7 +87,7 @@ class Pipeline:
         Raises:
             UnavailableError: Redis or SQL is away; nothing was stored.
         """
-        before = self._load(message.conversation)
+        before = before_turn(self._load(message.conversation), message)
         if (flood := self._flood(message, before)) is not None:
             return self._answer_unread(message, before, flood)
         engine = self._engine()
@@ -108,7 +109,7 @@ class Pipeline:
         if has_hidden(message.text):
             decision = replace(decision, notice="number_hidden")
         filled = fill(decision, before, self._rules, self._book, engine.entries)
-        after = next_state(before, understanding, decision, self._rules)
+        after = after_turn(next_state(before, understanding, decision, self._rules), before, message)
         document = answer_document(filled, decision, understanding, hits)
         self._store(message, filled, document, after, decision)
         return document

@@ -16,6 +16,8 @@ _SLOT_KEYS = {
     SlotType.CHOICE: ("choices",),
     SlotType.PHONE: (),
     SlotType.EMAIL: (),
+    SlotType.DATE: (),
+    SlotType.AMOUNT: (),
 }
 _ALL_SLOT_KEYS = ("prefix", "digits", "pattern", "max_length", "choices")
 

@@ -77,10 +77,11 @@ def _read(update: Update, received: datetime, username: str) -> IncomingMessage 
         kind = ContentKind.EDITED
         if not text:
             return None
+    number = f"/{message.message_id}" if isinstance(message.message_id, int) else ""
     if message.chat.type == ChatType.PRIVATE:
-        return _message(update, message.chat.id, message.from_user, kind, text, received)
+        return _message(update, message.chat.id, message.from_user, kind, text, received, number)
     said = _said_to(username, message, text) if message.chat.type in (ChatType.GROUP, ChatType.SUPERGROUP) else None
-    return None if said is None else _message(update, message.chat.id, message.from_user, kind, said, received)
+    return None if said is None else _message(update, message.chat.id, message.from_user, kind, said, received, number)
 
 
 def verdict_of(query: CallbackQuery) -> Verdict | None:
@@ -141,10 +142,16 @@ def _tapped(update: Update, query: CallbackQuery, received: datetime) -> Incomin
 
 
 def _message(
-    update: Update, chat: int, author: User | None, kind: ContentKind, text: str, received: datetime
+    update: Update,
+    chat: int,
+    author: User | None,
+    kind: ContentKind,
+    text: str,
+    received: datetime,
+    number: str = "",
 ) -> IncomingMessage:
     return IncomingMessage(
-        id=f"u{update.update_id}",
+        id=f"u{update.update_id}{number}",
         conversation=f"{CHANNEL}:{chat}",
         text=text,
         at=received,

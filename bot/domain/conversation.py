@@ -53,6 +53,8 @@ class Conversation:
         asked: the customer's last question that was answered or asked back about, empty for none.
         told: ids of the FAQ entries that answered it or were nearest to it.
         blocked: True where an agent wants the customer to get no answers.
+        answered: the number of the message answered last, empty where it cannot be edited.
+        earlier: the state that it was answered from, as JSON values.
     """
 
     id: str
@@ -68,6 +70,8 @@ class Conversation:
     asked: str = ""
     told: tuple[str, ...] = ()
     blocked: bool = False
+    answered: str = ""
+    earlier: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The state as plain JSON values."""

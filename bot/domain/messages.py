@@ -49,6 +49,11 @@ class IncomingMessage:
         head, colon, _ = self.conversation.partition(":")
         return head if colon else "api"
 
+    @property
+    def number(self) -> str:
+        """The part of the id after a slash, which an edit of the message shares with it; empty where there is none."""
+        return self.id.partition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Button:

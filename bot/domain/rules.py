@@ -39,6 +39,8 @@ class SlotType(StrEnum):
     CHOICE = "choice"
     PHONE = "phone"
     EMAIL = "email"
+    DATE = "date"
+    AMOUNT = "amount"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,9 @@ def test_journey_of_a_customer(double: TelegramDouble, outbox: MemoryOutbox, int
         (ContentKind.EDITED, "hello again"),
         (ContentKind.PHOTO, "broken"),
     ]
-    first = intake.stored[f"u{said['update_id']}"]
+    first, _, edited, _ = intake.stored.values()
+    assert first.id.startswith(f"u{said['update_id']}/")
+    assert edited.number == first.number
     assert (first.conversation, first.lang, first.customer) == (f"telegram:{ANN}", "zh", "Ann Lee")
     assert texts(double, ANN)[3:] == ["got edited", "got photo"]
 

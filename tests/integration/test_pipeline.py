@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,14 @@ def test_a_card_number_is_stored_by_nobody_and_the_customer_is_told(house: House
     document = house.intake.answer(house.says("my card 4111 1111 1111 1111 was charged"))
     assert "hidden" in document["replies"][0]["text"]
     assert [turn.text for turn in house.log.turns("api-1")] == ["my card ••••1111 was charged"]
+
+
+def test_an_edit_of_the_last_message_stands_for_it(house: House) -> None:
+    first = house.says("no idea what", conversation="telegram:1")
+    missed = house.intake.answer(replace(first, id="u1/1"))
+    again = house.intake.answer(replace(first, id="u2/1", text="no idea what that is", kind=ContentKind.EDITED))
+    other = house.intake.answer(replace(first, id="u3/2"))
+    assert [document["decision"]["kind"] for document in (missed, again, other)] == ["clarify", "clarify", "handover"]
 
 
 def test_messages_of_a_conversation_are_answered_in_order(house: House) -> None:

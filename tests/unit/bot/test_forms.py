@@ -60,6 +60,21 @@ def test_reads_an_answer(slot: Slot, text: str, expected: str | None) -> None:
     assert read_answer(slot, text) == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "taken"),
+    [
+        (SlotType.DATE, "2026-12-03", True),
+        (SlotType.DATE, "tomorrow", False),
+        (SlotType.AMOUNT, "EUR 12.50", True),
+        (SlotType.AMOUNT, "a lot", False),
+    ],
+)
+def test_days_and_sums_are_taken_from_what_was_read(kind: SlotType, value: str, taken: bool) -> None:
+    slot = Slot("when", kind, "ask", "bad", kind.value)
+    assert find_values(slot, "said somehow", [Entity(kind.value, 0, 4, "said", value)]) == ((value,) if taken else ())
+    assert find_values(slot, value) == ()
+
+
 def test_an_entity_goes_before_the_text_and_is_checked() -> None:
     good = Entity("order_number", 0, 1, "x", "FD11112222")
     bad = Entity("order_number", 0, 1, "12", "12")

@@ -27,7 +27,7 @@ def read(kind: str, payload: dict[str, Any]) -> IncomingMessage | None:
 
 def test_every_field_of_a_text_message() -> None:
     assert read("message", message(text="你好 <b>")) == IncomingMessage(
-        id="u42",
+        id="u42/3",
         conversation="telegram:7",
         text="你好 <b>",
         at=NOW,
@@ -70,6 +70,9 @@ def test_edits(content: dict[str, Any], text: str) -> None:
     got = read("edited_message", message(edit_date=1_700_000_001, **content))
     assert got is not None
     assert (got.kind, got.text, got.conversation) == (ContentKind.EDITED, text, "telegram:7")
+    first = read("message", message(text="no, green"))
+    assert first is not None
+    assert got.number == first.number != ""
 
 
 def test_tapped_button() -> None:
