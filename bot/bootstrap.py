@@ -25,6 +25,7 @@ from bot.channels import web_chat
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_timing import Timing
 from bot.console import pages
+from bot.dispatch import AgentsChat, Dispatcher
 from bot.domain.messages import IncomingMessage, Reply
 from bot.errors import FrontdeskError, UnavailableError
 from bot.faq_editing import FaqEditor, effect
@@ -109,6 +110,7 @@ class Services:
         engine: the engine in force.
         intake: takes messages.
         desk: what agents do.
+        dispatcher: what happens at the desk by the clock.
         api_key: what callers of `/v1` show.
         api_key_is_new: True where it was made just now.
         secret_key: signs cookies.
@@ -124,6 +126,7 @@ class Services:
     engine: LiveEngine
     intake: MessageIntake
     desk: Desk
+    dispatcher: Dispatcher
     api_key: str
     api_key_is_new: bool
     secret_key: str
@@ -141,6 +144,7 @@ class Services:
 
     def close(self) -> None:
         """Lets go of everything, in the reverse order of building."""
+        self.dispatcher.stop()
         self.intake.stop()
         self.engine.stop()
         self.state.close()
@@ -215,11 +219,26 @@ def open_services(settings: Settings) -> Services:
         engine=engine,
         intake=intake,
         desk=desk,
+        dispatcher=Dispatcher(
+            desk=desk,
+            log=log,
+            clock=clock,
+            rules=files.rules.escalation.desk,
+            hours=files.rules.hours,
+            chat=_agents_chat(settings, files),
+        ),
         api_key=api_key,
         api_key_is_new=is_new,
         secret_key=secret_key,
         embedded=embedded,
     )
+
+
+def _agents_chat(settings: Settings, files: BotFiles) -> AgentsChat | None:
+    if settings.telegram_token is None or settings.telegram_agents_chat is None:
+        return None
+    console = f"{settings.public_url.rstrip('/')}/console" if settings.public_url else ""
+    return AgentsChat(f"telegram:{settings.telegram_agents_chat}", files.rules.default_language, console)
 
 
 def _rewriting(settings: Settings) -> Rewriting | None:
@@ -252,6 +271,7 @@ def build_telegram(services: Services) -> TelegramChannel | None:
         mode=settings.telegram_mode,
         webhook_url=settings.telegram_webhook_url or "",
         webhook_secret=secret.get_secret_value() if secret else "",
+        agents_chat=settings.telegram_agents_chat,
         timing=Timing(between=1 / settings.telegram_rate),
     )
 
@@ -314,6 +334,7 @@ def build_app(services: Services) -> FastAPI:
             knowledge=knowledge,
             secret_key=services.secret_key,
             bot_names=names,
+            sla=services.files.rules.escalation.desk.sla,
         )
     )
     pages.mount_static(app)
@@ -336,6 +357,7 @@ def _lifespan(services: Services, telegram: TelegramChannel | None) -> Lifespan:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(services.engine.start)
         services.intake.start()
+        services.dispatcher.start()
         running = None
         stop = asyncio.Event()
         if telegram is not None:

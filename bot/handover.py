@@ -1,22 +1,33 @@
-"""The agents' side of a conversation: take it, reply, hand it back, close it, correct what the bot read."""
+"""The agents' side of a conversation: get or take it, reply, hand it back, close it, correct what the bot read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from datetime import datetime
+
+from prometheus_client import Histogram
 
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, Reply
 from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
 from bot.domain.private_numbers import PrivateKind, hide
-from bot.domain.records import Agent, ConversationSummary
+from bot.domain.records import Agent, ConversationSummary, Escalation
 from bot.errors import HeldError, InputError
+from bot.lapses import Lapse
 
 CORRECTABLE = ("intent", "emotion", "faq")
 """What of a turn an agent can correct."""
 
 LONGEST_REPLY = 4000
 """The longest reply of an agent, in characters."""
+
+DISPATCH = "dispatch"
+"""Who acted where no agent did, in the audit trail."""
+
+_BUCKETS = (30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400)
+_FIRST_REPLY = Histogram("frontdesk_first_reply_seconds", "From an escalation to an agent's words.", buckets=_BUCKETS)
+_RESOLUTION = Histogram("frontdesk_resolution_seconds", "From an escalation to its end.", buckets=_BUCKETS)
 
 SystemTexts = Callable[[str, str], str]
 """Gives a system text (`agent_joined`, `agent_left`, `closed`, `rate`) by key and language; empty for none."""
@@ -68,6 +79,51 @@ class Desk:
         with self._state.lock(conversation):
             self._take(self._head(conversation), agent)
 
+    def assign(self, conversation: str, agent: Agent, limit: int) -> bool:
+        """Gives a conversation that waits for a human to an agent.
+
+        Args:
+            conversation: its id.
+            agent: who gets it.
+            limit: how many conversations the agent may hold then.
+
+        Returns:
+            False where nobody waits any more or the agent holds that many already.
+        """
+        with self._state.lock(conversation):
+            head = self._head(conversation)
+            escalation = self._log.escalation(conversation)
+            if escalation is None or not self._log.assign_escalation(conversation, agent.id, limit):
+                return False
+            self._join(head, self._load(head), escalation.id)
+            self._log.audit(DISPATCH, "assign", f"{conversation} to {agent.name}")
+            return True
+
+    def mend(self, conversation: str, lapse_of: Callable[[Escalation], Lapse | None]) -> Lapse | None:
+        """Does what is due with a conversation that has lain too long.
+
+        Args:
+            conversation: its id.
+            lapse_of: finds what has; asked while nobody else can change the conversation.
+
+        Returns:
+            What it was, None where nothing is due any more.
+        """
+        with self._state.lock(conversation):
+            head = self._head(conversation)
+            escalation = self._log.escalation(conversation)
+            lapse = lapse_of(escalation) if escalation else None
+            if lapse is None:
+                return None
+            if lapse is Lapse.IDLE:
+                self._end(head, self._load(head), escalation, Status.BOT, "agent_left", None)
+            else:
+                if lapse is Lapse.UNANSWERED:
+                    self._store(replace(self._load(head), status=Status.WAITING))
+                self._log.requeue_escalation(conversation)
+            self._log.audit(DISPATCH, lapse.value, conversation)
+            return lapse
+
     def reply(self, conversation: str, agent: Agent, text: str, *, key: str | None = None) -> None:
         """Queues an agent's message to the customer; takes the conversation first where nobody holds it.
 
@@ -87,8 +143,11 @@ class Desk:
             head = self._head(conversation)
             current = self._take(head, agent)
             message = Reply(words, _lang(current, head))
+            escalation = self._log.escalation(conversation)
             queued = self._log.add_outgoing(conversation, message, author="agent", agent=agent.id, key=key)
             if queued is not None:
+                if escalation is not None and escalation.first_reply_at is None:
+                    self._observe(_FIRST_REPLY, escalation.opened_at)
                 self._log.audit(agent.name, "reply", f"{conversation}: message {queued}")
 
     def hand_back(self, conversation: str, agent: Agent) -> None:
@@ -255,10 +314,13 @@ class Desk:
             return current
         opened = escalation.id if escalation else self._log.open_escalation(head.id, None, "taken by an agent")
         self._log.set_escalation(head.id, "held", agent.id)
+        self._log.audit(agent.name, "take", head.id)
+        return self._join(head, current, opened)
+
+    def _join(self, head: ConversationSummary, current: Conversation, escalation: int) -> Conversation:
         current = replace(current, status=Status.AGENT)
         self._store(current)
-        self._say("agent_joined", current, head, once=str(opened))
-        self._log.audit(agent.name, "take", head.id)
+        self._say("agent_joined", current, head, once=str(escalation))
         return current
 
     def _release(self, conversation: str, agent: Agent, status: Status, text: str, action: str) -> None:
@@ -271,16 +333,30 @@ class Desk:
                 raise _held_by(escalation.agent)
             if escalation is None and current.status in (status, Status.CLOSED):
                 return
-            current = Conversation(
-                conversation, status=status, lang=current.lang, turns=current.turns, blocked=current.blocked
-            )
-            self._store(current)
-            self._say(text, current, head, once=str(escalation.id) if escalation else None)
-            if escalation is not None:
-                if status is Status.CLOSED and escalation.first_reply_at:
-                    self._ask_for_rating(current, head, escalation.id)
-                self._log.set_escalation(conversation, "closed", agent.id)
+            self._end(head, current, escalation, status, text, agent)
             self._log.audit(agent.name, action, conversation)
+
+    def _end(
+        self,
+        head: ConversationSummary,
+        current: Conversation,
+        escalation: Escalation | None,
+        status: Status,
+        text: str,
+        agent: Agent | None,
+    ) -> None:
+        current = Conversation(head.id, status=status, lang=current.lang, turns=current.turns, blocked=current.blocked)
+        self._store(current)
+        self._say(text, current, head, once=str(escalation.id) if escalation else None)
+        if escalation is None:
+            return
+        if status is Status.CLOSED and escalation.first_reply_at:
+            self._ask_for_rating(current, head, escalation.id)
+        self._log.set_escalation(head.id, "closed", agent.id if agent else None)
+        self._observe(_RESOLUTION, escalation.opened_at)
+
+    def _observe(self, histogram: Histogram, since: datetime) -> None:
+        histogram.observe((self.clock.now() - since).total_seconds())
 
 
 def _lang(current: Conversation, head: ConversationSummary) -> str:

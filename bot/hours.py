@@ -44,6 +44,17 @@ def opens_at(hours: Hours, now: datetime) -> datetime | None:
     return None
 
 
+def people_since(hours: Hours, now: datetime) -> datetime | None:
+    """Since when people are there; None while nobody is."""
+    zone = ZoneInfo(hours.timezone)
+    local = now.astimezone(zone)
+    span = hours.week.get(local.weekday())
+    if span is None or local.date() in hours.holidays:
+        return None
+    opening, closing = (datetime.combine(local.date(), moment, zone) for moment in span)
+    return opening if opening <= local < closing else None
+
+
 def in_words(moment: datetime, now: datetime, lang: str) -> str:
     """A moment for customers.
 

@@ -16,7 +16,7 @@ from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.ports import Actions, Clock, ConversationLog, LiveState
 from bot.domain.private_numbers import has_hidden
 from bot.domain.records import TurnRecord
-from bot.domain.rules import BotRules
+from bot.domain.rules import BotRules, Priority
 from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.excerpts import Excerpts
@@ -241,7 +241,9 @@ class Pipeline:
             self._log.erase_and_tell(after.id, filled.replies)
         else:
             turn = TurnRecord(message, self._clock.now(), filled.replies, document, after, filled.escalate)
-            self._log.record_turn(replace(turn, priority=decision.priority, rating=decision.rating))
+            least = Priority.HIGH if after.id in self._rules.escalation.desk.vip else Priority.NORMAL
+            priority = max(decision.priority, least)
+            self._log.record_turn(replace(turn, priority=priority, rating=decision.rating))
         try:
             if erased:
                 self._state.forget(after.id)

@@ -29,7 +29,9 @@ class Settings(BaseSettings):
         telegram_mode: `polling` or `webhook`.
         telegram_webhook_url: the public https address of `/telegram/webhook`.
         telegram_webhook_secret: what Telegram sends along with each update.
+        telegram_agents_chat: the id of the chat where agents are told of conversations that ask for a human.
         telegram_rate: messages a second that this process may send in all; Telegram takes about 30 from a bot.
+        public_url: where the server is reached from outside, for links to the console.
         host: address to listen on.
         port: port to listen on.
         languages: languages the bot speaks, separated by commas.
@@ -58,7 +60,9 @@ class Settings(BaseSettings):
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_url: str | None = None
     telegram_webhook_secret: SecretStr | None = None
+    telegram_agents_chat: int | None = None
     telegram_rate: int = Field(30, ge=1, le=1000)
+    public_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     languages: Annotated[tuple[str, ...], NoDecode] = ("zh", "en")
@@ -84,6 +88,8 @@ class Settings(BaseSettings):
         "retrain_schedule",
         "telegram_webhook_url",
         "telegram_webhook_secret",
+        "telegram_agents_chat",
+        "public_url",
         "actions_url",
         "actions_key",
         "rewrite_url",
@@ -94,7 +100,7 @@ class Settings(BaseSettings):
     def _blank_is_absent(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("actions_url", "rewrite_url")
+    @field_validator("actions_url", "rewrite_url", "public_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, col, delete, select
+from sqlalchemy import func
+from sqlmodel import Session, col, delete, select, update
 
 from bot.adapters.sql_engine import SqlAccess, insert_once
-from bot.adapters.sql_tables import AgentRow, AuditRow, ConsoleSessionRow, ScheduledRunRow
-from bot.domain.records import Agent, AuditEntry
+from bot.adapters.sql_tables import AgentRow, AuditRow, ConsoleSessionRow, EscalationRow, ScheduledRunRow
+from bot.domain.records import Agent, AgentLoad, AuditEntry
 from bot.errors import InputError
 
 ROLES = ("admin", "agent")
@@ -29,6 +30,28 @@ class SqlAgents(SqlAccess):
         active = select(AgentRow).where(col(AgentRow.active).is_(True)).order_by(col(AgentRow.name))
         with self._read() as session:
             return [_agent(row) for row in session.exec(active)]
+
+    def agent_loads(self) -> list[AgentLoad]:
+        """All active agents with what they have to do, by name."""
+        whose, given = col(EscalationRow.agent_id), func.max(col(EscalationRow.held_at))
+        held = (
+            select(whose, func.count()).where(col(EscalationRow.status) == "held", whose.is_not(None)).group_by(whose)
+        )
+        last = select(whose, given).where(whose.is_not(None)).group_by(whose)
+        active = select(AgentRow).where(col(AgentRow.active).is_(True)).order_by(col(AgentRow.name))
+        with self._read() as session:
+            counts, moments = dict(session.exec(held).all()), dict(session.exec(last).all())
+            return [AgentLoad(_agent(row), counts.get(row.id, 0), moments.get(row.id)) for row in session.exec(active)]
+
+    def see_agent(self, agent: int) -> None:
+        """Notes that an agent is at the console now."""
+        with self._write() as session:
+            session.exec(update(AgentRow).where(col(AgentRow.id) == agent).values(seen_at=self._clock.now()))
+
+    def set_away(self, agent: int, *, away: bool) -> None:
+        """Notes whether an agent wants conversations assigned."""
+        with self._write() as session:
+            session.exec(update(AgentRow).where(col(AgentRow.id) == agent).values(away=away))
 
     def add_agent(self, name: str, password_hash: str, role: str) -> int:
         """Creates an agent.
@@ -121,4 +144,4 @@ def _named(session: Session, name: str) -> AgentRow | None:
 
 
 def _agent(row: AgentRow) -> Agent:
-    return Agent(row.id or 0, row.name, row.role, row.password_hash, row.active)
+    return Agent(row.id or 0, row.name, row.role, row.password_hash, row.active, row.seen_at, row.away)

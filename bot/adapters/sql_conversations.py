@@ -8,7 +8,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from bot.adapters.sql_engine import SqlAccess, insert_or_update
-from bot.adapters.sql_tables import ConversationRow, TurnRow
+from bot.adapters.sql_tables import ConversationRow, MessageRow, TurnRow
 from bot.domain.conversation import Conversation, Status
 from bot.domain.records import ConversationSummary
 
@@ -74,8 +74,10 @@ class SqlConversations(SqlAccess):
             return None if row is None else _summary(row)
 
     def conversations(self, limit: int = 200) -> list[ConversationSummary]:
-        """The heads of all conversations, the latest changed first."""
-        latest = select(ConversationRow).order_by(col(ConversationRow.updated_at).desc(), col(ConversationRow.id))
+        """The heads of all conversations in which a customer wrote, the latest changed first."""
+        said = select(MessageRow.id).where(col(MessageRow.conversation) == col(ConversationRow.id)).exists()
+        order = (col(ConversationRow.updated_at).desc(), col(ConversationRow.id))
+        latest = select(ConversationRow).where(said).order_by(*order)
         with self._read() as session:
             return [_summary(row) for row in session.exec(latest.limit(limit))]
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from statistics import median
 
-from sqlalchemy import case, func
-from sqlmodel import Session, col, select
+from sqlalchemy import case, func, or_
+from sqlmodel import Session, col, select, update
 
 from bot.adapters.sql_conversations import hold_conversation
 from bot.adapters.sql_engine import SqlAccess
-from bot.adapters.sql_tables import AgentRow, ConversationRow, EscalationRow, MessageRow, NoteRow, RatingRow
-from bot.domain.records import Escalation, Note
+from bot.adapters.sql_tables import (
+    AgentRow,
+    ConversationRow,
+    EscalationRow,
+    MessageRow,
+    NoteRow,
+    OutgoingRow,
+    RatingRow,
+)
+from bot.domain.records import Escalation, Note, ServiceTime
 from bot.domain.rules import Priority
 from bot.errors import InputError
 
@@ -94,6 +102,11 @@ class SqlEscalations(SqlAccess):
             row = _live(session, conversation)
             return None if row is None else _records(session, [row])[0]
 
+    def escalated_conversation(self, escalation: int) -> str | None:
+        """The conversation of an escalation, or None where there is no such escalation."""
+        with self._read() as session:
+            return session.exec(select(EscalationRow.conversation).where(col(EscalationRow.id) == escalation)).first()
+
     def open_escalation(self, conversation: str, turn: int | None, reason: str) -> int:
         """Opens an escalation, or returns the one that is open or held already."""
         now = self._clock.now()
@@ -123,10 +136,64 @@ class SqlEscalations(SqlAccess):
             row = _live(session, conversation)
             if row is None:
                 return
+            if status == "held":
+                row.held_at = now
             row.status = status
             row.agent_id = agent or row.agent_id
             row.closed_at = now if status == "closed" else None
             head.updated_at = now
+
+    def assign_escalation(self, conversation: str, agent: int, limit: int) -> bool:
+        """Gives an open escalation to an agent, alone among all that would give this agent something.
+
+        Args:
+            conversation: whose.
+            agent: who gets it.
+            limit: how many conversations the agent may hold then.
+
+        Returns:
+            False, with nothing changed, where it is not open or the agent holds that many already.
+        """
+        now = self._clock.now()
+        held = select(func.count()).where(col(EscalationRow.agent_id) == agent, col(EscalationRow.status) == "held")
+        with self._write() as session:
+            hold_conversation(session, conversation, now).updated_at = now
+            session.exec(select(AgentRow.id).where(col(AgentRow.id) == agent).with_for_update())
+            row = _live(session, conversation)
+            if row is None or row.status != "open" or session.exec(held).one() >= limit:
+                return False
+            row.status, row.agent_id, row.held_at = "held", agent, now
+            return True
+
+    def requeue_escalation(self, conversation: str) -> None:
+        """Makes the open or held escalation of a conversation a step more urgent, and a held one open again."""
+        now = self._clock.now()
+        with self._write() as session:
+            hold_conversation(session, conversation, now)
+            row = _live(session, conversation)
+            if row is not None:
+                row.status, row.raised_at = "open", now
+                row.priority = min(row.priority + 1, Priority.URGENT)
+
+    def unannounced(self) -> list[Escalation]:
+        """Open escalations that agents were not told of, or not since they became urgent; the oldest first."""
+        told, urgent = col(EscalationRow.announced), int(Priority.URGENT)
+        fresh = or_(told < 0, (col(EscalationRow.priority) == urgent) & (told < urgent))
+        waiting = select(EscalationRow).where(col(EscalationRow.status) == "open", fresh).order_by("id")
+        with self._read() as session:
+            return _records(session, list(session.exec(waiting)))
+
+    def mark_announced(self, escalation: int, priority: Priority) -> None:
+        """Notes that agents were told of an escalation with this priority."""
+        with self._write() as session:
+            own = col(EscalationRow.id) == escalation
+            session.exec(update(EscalationRow).where(own).values(announced=int(priority)))
+
+    def service_times(self, since: datetime) -> list[ServiceTime]:
+        """How long the escalations took that were opened since a moment."""
+        taken = select(EscalationRow).where(col(EscalationRow.opened_at) >= since).order_by("id")
+        with self._read() as session:
+            return [ServiceTime(row.opened_at, row.first_reply_at, row.closed_at) for row in session.exec(taken)]
 
     def usual_wait(self) -> timedelta | None:
         """The median time from an escalation to an agent's first words, of the latest twenty; None for under three."""
@@ -178,10 +245,16 @@ def _records(session: Session, rows: list[EscalationRow]) -> list[Escalation]:
         .where(col(MessageRow.conversation).in_(conversations))
         .group_by(col(MessageRow.conversation))
     )
-    words = {
-        message.conversation: message.text
+    said = {
+        message.conversation: message
         for message in session.exec(select(MessageRow).where(col(MessageRow.id).in_(latest)))
     }
+    replies = (
+        select(OutgoingRow.conversation, func.max(OutgoingRow.created_at))
+        .where(col(OutgoingRow.conversation).in_(conversations), col(OutgoingRow.author) == "agent")
+        .group_by(col(OutgoingRow.conversation))
+    )
+    replied = dict(session.exec(replies).all())
     names = agent_names(session, {row.agent_id for row in rows if row.agent_id is not None})
     ratings = select(RatingRow).where(col(RatingRow.escalation_id).in_([row.id for row in rows]))
     stars = {rating.escalation_id: rating.value for rating in session.exec(ratings)}
@@ -192,14 +265,19 @@ def _records(session: Session, rows: list[EscalationRow]) -> list[Escalation]:
             reason=row.reason,
             status=row.status,
             opened_at=row.opened_at,
-            agent=names[row.agent_id] if row.agent_id is not None else "",
-            last_text=words.get(row.conversation, ""),
+            agent=names.get(row.agent_id or 0, "") if row.status != "open" else "",
+            last_text=said[row.conversation].text if row.conversation in said else "",
             customer=heads[row.conversation].customer,
             lang=heads[row.conversation].lang,
             priority=Priority(row.priority),
             first_reply_at=row.first_reply_at,
             closed_at=row.closed_at,
             stars=stars.get(row.id or 0, 0),
+            held_at=row.held_at,
+            raised_at=row.raised_at,
+            asked_at=said[row.conversation].at if row.conversation in said else None,
+            replied_at=replied.get(row.conversation),
+            lapsed=names.get(row.agent_id or 0, "") if row.status == "open" else "",
         )
         for row in rows
     ]

@@ -163,7 +163,10 @@ class OutgoingRow(SQLModel, table=True):
 
 
 class EscalationRow(SQLModel, table=True):
-    """A wish for a human; at most one of a conversation is open or held."""
+    """A wish for a human; at most one of a conversation is open or held.
+
+    `agent_id` of an open one is the agent whom it was taken from; `announced` the priority that agents were told of.
+    """
 
     __tablename__ = "escalation"
     __table_args__ = (
@@ -176,11 +179,14 @@ class EscalationRow(SQLModel, table=True):
     turn_id: int | None = Field(default=None, foreign_key="turn.id")
     reason: str = Field(sa_type=StorableText)
     status: str = Field(sa_type=StorableText, index=True)
-    opened_at: datetime = Field(sa_type=UtcDateTime)
+    opened_at: datetime = Field(sa_type=UtcDateTime, index=True)
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     agent_id: int | None = Field(default=None, foreign_key="agent.id")
     priority: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     first_reply_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    held_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    raised_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    announced: int = Field(default=-1, sa_column_kwargs={"server_default": "-1"})
 
 
 class NoteRow(SQLModel, table=True):
@@ -245,6 +251,8 @@ class AgentRow(SQLModel, table=True):
     password_hash: str = Field(sa_type=StorableText)
     active: bool = True
     created_at: datetime = Field(sa_type=UtcDateTime)
+    seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    away: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class ConsoleSessionRow(SQLModel, table=True):

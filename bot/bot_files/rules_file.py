@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from bot.bot_files.desk_value import DESK_KEYS, read_desk
 from bot.bot_files.hours_value import read_hours
 from bot.bot_files.yaml_values import Value, guess, one_of
 from bot.domain.private_numbers import PrivateKind
@@ -179,7 +180,7 @@ def _protected(value: Value, intents: Collection[str], emotions: Collection[str]
 
 def _escalation(value: Value, basics: Basics, templates: Collection[str]) -> EscalationRules:
     emotions = basics.emotions
-    fields = value.fields(optional=("strong_emotions", "repeated", "misses", "alerts"))
+    fields = value.fields(optional=("strong_emotions", "repeated", "misses", "alerts", *DESK_KEYS))
     repeated = fields["repeated"].fields(optional=("emotions", "times", "within"))
     times, within = repeated["times"].number(2, 1, 6), repeated["within"].number(3, 1, 6)
     if times > within:
@@ -193,6 +194,7 @@ def _escalation(value: Value, basics: Basics, templates: Collection[str]) -> Esc
         alerts=tuple(
             _alert(name, alert, basics.languages, templates) for name, alert in fields["alerts"].entries().items()
         ),
+        desk=read_desk(fields),
     )
 
 

@@ -49,6 +49,7 @@ class TelegramChannel:
         mode: how updates come in.
         webhook_url: the public https address of `handle_webhook`, for mode `webhook`.
         webhook_secret: what Telegram must send along with each update, for mode `webhook`.
+        agents_chat: the chat where agents read notices; what is said there is nobody's wish. None for no such chat.
         timing: waiting times.
     """
 
@@ -65,6 +66,7 @@ class TelegramChannel:
         mode: Mode = "polling",
         webhook_url: str = "",
         webhook_secret: str = "",
+        agents_chat: int | None = None,
         timing: Timing | None = None,
     ) -> None:
         if mode == "webhook":
@@ -75,7 +77,7 @@ class TelegramChannel:
         self._timing = timing or Timing()
         self._bot = open_bot(token, api_url, request_seconds=self._timing.request, connections=2 * CONCURRENT)
         self._typing = TypingIndicator(self._bot, self._timing.typing, self._timing.typing_after)
-        self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log)
+        self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log, agents_chat)
         self._sender = OutboxSender(self._bot, log, self._typing, self._timing)
         self._commands = commands
         self._names = names or {}

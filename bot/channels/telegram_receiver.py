@@ -34,6 +34,7 @@ class Receiver:
         outage_texts: what to tell a customer whose message cannot be stored now, by language.
         typing: the notice that an answer is on its way.
         log: where verdicts on answers are stored.
+        agents_chat: the chat in which agents talk among themselves, None for none.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Receiver:
         outage_texts: Mapping[str, str],
         typing: TypingIndicator,
         log: ConversationLog,
+        agents_chat: int | None = None,
     ) -> None:
         self._bot = bot
+        self._agents_chat = agents_chat
         self._verdicts = log
         self._intake = intake
         self._outage_texts = outage_texts
@@ -70,7 +73,7 @@ class Receiver:
                 return await self._take_verdict(update.callback_query, verdict)
         message = incoming(update, datetime.now(UTC), self._username)
         chat = chat_of(message.conversation) if message else None
-        if message is None or chat is None:
+        if message is None or chat is None or chat == self._agents_chat:
             return True
         # The answer may leave before the store's thread has told this one, so the notice must begin earlier.
         if not self._down:
@@ -94,7 +97,7 @@ class Receiver:
         for update in updates:
             message = incoming(update, datetime.now(UTC), self._username)
             chat = chat_of(message.conversation) if message else None
-            if message is None or chat is None or chat in self._told:
+            if message is None or chat is None or chat in (self._agents_chat, *self._told):
                 continue
             self._told.add(chat)
             try:

@@ -20,6 +20,7 @@ from bot.errors import InputError
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
 SESSION_LIFE = timedelta(hours=12)
+SEEN_EVERY = timedelta(seconds=15)
 TRIES_PER_MINUTE = 5
 
 _hasher = PasswordHash((Argon2Hasher(),))
@@ -115,9 +116,16 @@ class Sessions:
         return token
 
     def find(self, token: str) -> Session | None:
-        """The session that a cookie names, or None where it is unknown, over or its agent switched off."""
+        """The session that a cookie names, or None where it is unknown, over or its agent switched off.
+
+        Whoever asks for a page is at the console, which is noted every `SEEN_EVERY` at most.
+        """
         agent = self._log.session_agent(_digest(token)) if token else None
-        return Session(agent, token, self._seal("session", token)) if agent else None
+        if agent is None:
+            return None
+        if agent.seen_at is None or self._clock.now() - agent.seen_at >= SEEN_EVERY:
+            self._log.see_agent(agent.id)
+        return Session(agent, token, self._seal("session", token))
 
     def log_out(self, session: Session) -> None:
         """Ends a session."""

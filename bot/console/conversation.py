@@ -14,7 +14,7 @@ from bot.console.auth import Session
 from bot.console.login import Guard
 from bot.console.render import Pages
 from bot.console.texts import TEXTS
-from bot.console.views import show_turn, summarise
+from bot.console.views import calls, show_turn, summarise
 from bot.domain.conversation import Status
 from bot.domain.ports import ConversationLog, Knowledge
 from bot.domain.records import Agent, Escalation
@@ -123,6 +123,7 @@ class ConversationPage:
             "head": head,
             "reason": escalation.reason if escalation else "",
             "priority": escalation.priority.name.lower() if escalation else "normal",
+            "calls": calls(self._log.escalations("open"), self._log.escalations("held"), session.agent.name),
             "summary": summarise(turns),
             "blocked": snapshot is not None and snapshot[0].blocked,
             "notes": self._log.notes(conversation),

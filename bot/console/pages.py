@@ -10,17 +10,19 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from bot.console.auth import Session, Sessions
 from bot.console.conversation import ConversationPage, add_conversation, add_correction
+from bot.console.desk import add_desk
 from bot.console.login import Guard, add_login
 from bot.console.render import ConsoleRoute, Pages
-from bot.console.views import QueueRow, conversation_row, queue_row
+from bot.console.views import QueueRow, calls, conversation_row, queue_row
 from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
-from bot.domain.records import TurnView
+from bot.domain.records import Escalation, TurnView
+from bot.domain.rules import ServiceLevel
 from bot.handover import Desk
 from bot.web import PageFiles
 
 ROWS_SHOWN = 100
 
-Show = Literal["open", "held", "all"]
+Show = Literal["open", "mine", "held", "all"]
 
 
 def mount_static(app: FastAPI) -> None:
@@ -36,6 +38,7 @@ def build_router(
     knowledge: Knowledge,
     secret_key: str,
     bot_names: Mapping[str, str],
+    sla: ServiceLevel,
 ) -> APIRouter:
     """Builds the console's routes.
 
@@ -46,6 +49,7 @@ def build_router(
         knowledge: the labels and FAQ entries to choose from.
         secret_key: signs CSRF tokens.
         bot_names: language to the name in the header.
+        sla: how soon customers are to be helped.
 
     Returns:
         A router with everything under /console but the static files (see `mount_static`).
@@ -57,7 +61,8 @@ def build_router(
         prefix="/console", route_class=ConsoleRoute, include_in_schema=False, default_response_class=Response
     )
     add_login(router, sessions, guard, pages)
-    add_queue(router, log, desk.clock, guard, pages)
+    add_queue(router, log, desk.clock, sla, guard, pages)
+    add_desk(router, log, desk.clock, sla, guard, pages)
     page = ConversationPage(log, knowledge, pages)
     add_conversation(router, page, desk, guard)
     add_correction(router, page, desk, log, guard)
@@ -65,32 +70,37 @@ def build_router(
     return router
 
 
-def add_queue(router: APIRouter, log: ConversationLog, clock: Clock, guard: Guard, pages: Pages) -> None:
-    """Adds the queue: who waits, who is held, and all conversations.
+def add_queue(
+    router: APIRouter, log: ConversationLog, clock: Clock, sla: ServiceLevel, guard: Guard, pages: Pages
+) -> None:
+    """Adds the queue: who waits, whom the agent holds, who is held, and all conversations.
 
     Args:
         router: takes the routes.
         log: the conversation log.
         clock: tells how long somebody waits.
+        sla: tells who waits for too long.
         guard: lets agents through.
         pages: renders.
     """
 
-    def rows(show: Show) -> list[QueueRow]:
+    def rows(show: Show, shown: Mapping[str, list[Escalation]]) -> list[QueueRow]:
         now = clock.now()
         if show == "all":
             return [conversation_row(head, _last(log, head.id), now) for head in log.conversations(ROWS_SHOWN)]
-        waiting = log.escalations(show, ROWS_SHOWN)
-        return [queue_row(escalation, _last(log, escalation.conversation), now) for escalation in waiting]
+        return [queue_row(escalation, _last(log, escalation.conversation), now, sla) for escalation in shown[show]]
 
     def values(session: Session, show: Show) -> dict[str, Any]:
-        counts = {status: len(log.escalations(status, ROWS_SHOWN)) for status in ("open", "held")}
+        waiting, held = (log.escalations(status, ROWS_SHOWN) for status in ("open", "held"))
+        mine = [escalation for escalation in held if escalation.agent == session.agent.name]
+        shown = {"open": waiting, "mine": mine, "held": held}
         return {
             "session": session,
             "here": f"/console?show={show}",
             "show": show,
-            "counts": counts,
-            "rows": rows(show),
+            "counts": {name: len(escalations) for name, escalations in shown.items()},
+            "calls": calls(waiting, held, session.agent.name),
+            "rows": rows(show, shown),
             "rows_shown": ROWS_SHOWN,
         }
 

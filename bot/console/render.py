@@ -41,6 +41,11 @@ def waited(span: timedelta, lang: str) -> str:
     return texts["minute"].format(n=minutes)
 
 
+def spent(span: timedelta, lang: str) -> str:
+    """How long something took; what took less than a minute is said so."""
+    return waited(span, lang) if span >= timedelta(minutes=1) else TEXTS[lang]["under_a_minute"]
+
+
 _environment = Environment(
     loader=PackageLoader("bot.console"),
     autoescape=True,
@@ -87,12 +92,16 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     lang = page_language(request)
     texts = TEXTS[lang]
 
-    def text(key: str, **slots: str) -> str:
+    def text(key: str, **slots: object) -> str:
         return texts[key].format(**slots) if slots else texts[key]
 
     values = {"session": None, "notice": "", "here": "/console/login", "bot_name": "", **values}
     page = _environment.get_template(f"{template}.html").render(
-        t=text, lang=lang, waited=lambda span: waited(span, lang), **values
+        t=text,
+        lang=lang,
+        waited=lambda span: waited(span, lang),
+        spent=lambda span: spent(span, lang),
+        **values,
     )
     return HTMLResponse(page, status)
 

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.records import ConversationSummary, Correction, Escalation, Outgoing, TurnView
+from bot.domain.rules import ServiceLevel
+from bot.service_level import is_overdue
 from bot.web import spoken_text
 
 _MOODS_SHOWN = 12
@@ -92,6 +94,7 @@ class QueueRow:
         holder: the agent who holds it, empty otherwise.
         priority: `normal`, `high` or `urgent`.
         stars: the customer's rating of the help, 0 for none.
+        overdue: True where it has missed a goal of the SLA.
     """
 
     conversation: str
@@ -107,6 +110,7 @@ class QueueRow:
     holder: str
     priority: str = "normal"
     stars: int = 0
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +194,19 @@ def show_turn(turn: TurnView, corrections: Iterable[Correction], labels: Mapping
     )
 
 
-def queue_row(escalation: Escalation, last: TurnView | None, now: datetime) -> QueueRow:
+def calls(waiting: Sequence[Escalation], held: Sequence[Escalation], agent: str) -> int:
+    """How many conversations call for an agent: those that wait, and their own where the customer has no answer."""
+    return len(waiting) + sum(escalation.agent == agent and escalation.unanswered for escalation in held)
+
+
+def queue_row(escalation: Escalation, last: TurnView | None, now: datetime, sla: ServiceLevel) -> QueueRow:
     """Prepares an escalation for the queue.
 
     Args:
         escalation: who asks for a human.
         last: the conversation's last turn, if any.
         now: the present moment.
+        sla: how soon customers are to be helped.
 
     Returns:
         Its line.
@@ -215,6 +225,7 @@ def queue_row(escalation: Escalation, last: TurnView | None, now: datetime) -> Q
         holder=escalation.agent,
         priority=escalation.priority.name.lower(),
         stars=escalation.stars,
+        overdue=is_overdue(escalation, sla, now),
     )
 
 

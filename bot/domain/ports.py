@@ -14,6 +14,7 @@ from bot.domain.conversation import Conversation
 from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.records import (
     Agent,
+    AgentLoad,
     AuditEntry,
     ConversationSummary,
     Correction,
@@ -23,10 +24,11 @@ from bot.domain.records import (
     LoggedUtterance,
     Note,
     Outgoing,
+    ServiceTime,
     TurnRecord,
     TurnView,
 )
-from bot.domain.rules import ActionSpec
+from bot.domain.rules import ActionSpec, Priority
 from retrieval.types import FaqEntry
 
 
@@ -134,7 +136,7 @@ class ConversationLog(Protocol):
         """A conversation's head, or None where it is unknown."""
 
     def conversations(self, limit: int = 200) -> list[ConversationSummary]:
-        """The heads of all conversations, the latest changed first."""
+        """The heads of all conversations in which a customer wrote, the latest changed first."""
 
     def turns(self, conversation: str, limit: int = 200) -> list[TurnView]:
         """The latest turns with all replies, agents' included, in order."""
@@ -189,11 +191,38 @@ class ConversationLog(Protocol):
     def escalation(self, conversation: str) -> Escalation | None:
         """The open or held escalation of a conversation, or None where there is none."""
 
+    def escalated_conversation(self, escalation: int) -> str | None:
+        """The conversation of an escalation, or None where there is no such escalation."""
+
     def open_escalation(self, conversation: str, turn: int | None, reason: str) -> int:
         """Opens an escalation, or returns the one that is open already."""
 
     def set_escalation(self, conversation: str, status: str, agent: int | None) -> None:
         """Sets the open or held escalation of a conversation to `held` or `closed`."""
+
+    def assign_escalation(self, conversation: str, agent: int, limit: int) -> bool:
+        """Gives an open escalation to an agent.
+
+        Args:
+            conversation: whose.
+            agent: who gets it.
+            limit: how many conversations the agent may hold then.
+
+        Returns:
+            False, with nothing changed, where it is not open or the agent holds that many already.
+        """
+
+    def requeue_escalation(self, conversation: str) -> None:
+        """Makes the open or held escalation of a conversation a step more urgent, and a held one open again."""
+
+    def unannounced(self) -> list[Escalation]:
+        """Open escalations that agents were not told of, or not since they became urgent."""
+
+    def mark_announced(self, escalation: int, priority: Priority) -> None:
+        """Notes that agents were told of an escalation with this priority."""
+
+    def service_times(self, since: datetime) -> list[ServiceTime]:
+        """How long the escalations took that were opened since a moment."""
 
     def usual_wait(self) -> timedelta | None:
         """The median time from an escalation to an agent's first words; None where too few are known."""
@@ -221,6 +250,15 @@ class ConversationLog(Protocol):
 
     def agents(self) -> list[Agent]:
         """All active agents, by name."""
+
+    def agent_loads(self) -> list[AgentLoad]:
+        """All active agents with what they have to do, by name."""
+
+    def see_agent(self, agent: int) -> None:
+        """Notes that an agent is at the console now."""
+
+    def set_away(self, agent: int, *, away: bool) -> None:
+        """Notes whether an agent wants conversations assigned."""
 
     def add_agent(self, name: str, password_hash: str, role: str) -> int:
         """Creates an agent.

@@ -138,6 +138,11 @@ class Escalation:
         first_reply_at: when an agent wrote first, None before that.
         closed_at: when it was closed, None before that.
         stars: the customer's rating of the help, 1 to 5; 0 for none.
+        held_at: when its present or last holder got it, None before that.
+        raised_at: when it became more urgent for waiting, None before that.
+        asked_at: when the customer wrote last, None where they never did.
+        replied_at: when an agent wrote last in the conversation, None before that.
+        lapsed: name of the agent whom an open one was taken from, empty otherwise.
     """
 
     id: int
@@ -153,6 +158,31 @@ class Escalation:
     first_reply_at: datetime | None = None
     closed_at: datetime | None = None
     stars: int = 0
+    held_at: datetime | None = None
+    raised_at: datetime | None = None
+    asked_at: datetime | None = None
+    replied_at: datetime | None = None
+    lapsed: str = ""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the customer wrote and no agent has since."""
+        return self.asked_at is not None and (self.replied_at is None or self.replied_at < self.asked_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTime:
+    """How long an escalation took.
+
+    Attributes:
+        opened_at: when it was opened.
+        first_reply_at: when an agent wrote first, None before that.
+        closed_at: when it was closed, None before that.
+    """
+
+    opened_at: datetime
+    first_reply_at: datetime | None
+    closed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +305,8 @@ class Agent:
         role: `admin` or `agent`.
         password_hash: as pwdlib made it.
         active: False once switched off.
+        seen_at: when a console page of theirs last asked for something, None for never.
+        away: True while they want no conversations assigned.
     """
 
     id: int
@@ -282,6 +314,23 @@ class Agent:
     role: str
     password_hash: str
     active: bool = True
+    seen_at: datetime | None = None
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLoad:
+    """An agent with what they have to do.
+
+    Attributes:
+        agent: who.
+        held: how many conversations they hold.
+        last_given: when they got the last one, None for never.
+    """
+
+    agent: Agent
+    held: int
+    last_given: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,50 @@ class AlertRule:
     priority: Priority = Priority.HIGH
 
 
+class Assignment(StrEnum):
+    """Who gets a conversation that asks for a human."""
+
+    MANUAL = "manual"
+    ROUND_ROBIN = "round-robin"
+    LEAST_BUSY = "least-busy"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """How soon customers are to be helped, counted from the wish for a human.
+
+    Attributes:
+        first_reply_minutes: until an agent's first words.
+        resolution_minutes: until the conversation is closed or handed back.
+    """
+
+    first_reply_minutes: int = 5
+    resolution_minutes: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class DeskRules:
+    """Who gets a conversation that asks for a human, and how long it may lie.
+
+    Attributes:
+        assignment: who gets it; with `manual`, whoever takes it.
+        limit: how many conversations an agent is given at once.
+        untaken: minutes until one that nobody took becomes more urgent; 0 for never.
+        unanswered: minutes until one whose agent does not answer goes back to the queue; 0 for never.
+        idle: minutes without a word until one that an agent holds goes back to the bot; 0 for never.
+        vip: conversations of customers who are always important.
+        sla: how soon customers are to be helped.
+    """
+
+    assignment: Assignment = Assignment.MANUAL
+    limit: int = 5
+    untaken: int = 10
+    unanswered: int = 15
+    idle: int = 240
+    vip: frozenset[str] = frozenset()
+    sla: ServiceLevel = field(default_factory=ServiceLevel)
+
+
 @dataclass(frozen=True, slots=True)
 class EscalationRules:
     """When a human takes over without being asked for.
@@ -184,6 +228,7 @@ class EscalationRules:
         within: among this many turns.
         misses: turns in a row without an answer that are enough.
         alerts: words that call for a human, the gravest first.
+        desk: who gets a conversation, and how long it may lie.
     """
 
     strong_emotions: frozenset[str] = frozenset()
@@ -192,6 +237,7 @@ class EscalationRules:
     within: int = 3
     misses: int = 2
     alerts: tuple[AlertRule, ...] = ()
+    desk: DeskRules = field(default_factory=DeskRules)
 
     @property
     def bad_moods(self) -> frozenset[str]:

@@ -83,6 +83,27 @@ def test_in_a_group_it_answers_who_speaks_to_it(double: TelegramDouble, intake: 
     assert {message.conversation for message in intake.stored.values()} == {f"telegram:{GROUP}"}
 
 
+def test_what_agents_say_in_their_chat_is_nobodys_wish(double: TelegramDouble, intake: MemoryIntake) -> None:
+    name = double.state.bot["username"]
+    with running(double, intake, agents_chat=GROUP):
+        double.push("message", in_group(f"@{name} who takes this one?"))
+        double.user_says(ANN, "where is my parcel?")
+        wait_until(lambda: bool(intake.texts))
+    assert intake.texts == ["where is my parcel?"]
+
+
+def test_no_agent_is_told_of_an_outage_in_their_chat(double: TelegramDouble, intake: MemoryIntake) -> None:
+    name = double.state.bot["username"]
+    intake.away = True
+    with running(double, intake, agents_chat=GROUP):
+        double.push("message", in_group(f"@{name} is it down?"))
+        double.user_says(ANN, "where is my parcel?")
+        double.wait_for(ANN, 1)
+        intake.away = False
+        wait_until(lambda: bool(intake.texts))
+    assert double.messages(GROUP) == []
+
+
 def test_a_customers_data_come_as_a_file(double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake) -> None:
     double.user_says(ANN, "/export")
     with running(double, intake):

@@ -22,7 +22,7 @@ from bot.console import pages
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, IncomingMessage, Reply
 from bot.domain.records import TurnRecord
-from bot.domain.rules import Priority
+from bot.domain.rules import Priority, ServiceLevel
 from bot.errors import LogUnavailableError
 from bot.handover import Desk
 
@@ -84,7 +84,13 @@ def app(log: SqlLog, clock: MovableClock) -> FastAPI:
     pages.mount_static(app)
     app.include_router(
         pages.build_router(
-            log=log, state=state, desk=desk, knowledge=knowledge, secret_key="s" * 32, bot_names={"en": "Linden Shop"}
+            log=log,
+            state=state,
+            desk=desk,
+            knowledge=knowledge,
+            secret_key="s" * 32,
+            bot_names={"en": "Linden Shop"},
+            sla=ServiceLevel(),
         )
     )
     return app
@@ -139,10 +145,10 @@ def _say(log: SqlLog, clock: MovableClock, text: str, *, escalate: str | None = 
 
 def test_every_page_asks_for_a_login(browser: Callable[[], TestClient]) -> None:
     client = browser()
-    for path in ("", "?show=all", "/conversation?id=x", "/audit"):
+    for path in ("", "?show=all", "/conversation?id=x", "/audit", "/service", "/escalation?id=1"):
         answer = client.get(f"/console{path}")
         assert (answer.status_code, answer.headers["location"]) == (303, "/console/login"), path
-    for path in ("/queue/part", "/conversation/part?id=x"):
+    for path in ("/queue/part", "/conversation/part?id=x", "/service/part"):
         assert client.get(f"/console{path}").status_code == 401, path
 
 
@@ -198,6 +204,7 @@ def test_the_session_cookie_is_guarded(app: FastAPI, scheme: str) -> None:
         "conversation/close",
         "conversation/transfer",
         "conversation/note",
+        "presence",
         "conversation/block",
         "conversation/unblock",
         "correct",
@@ -426,3 +433,67 @@ def test_a_customer_is_blocked_and_let_back_in(client: TestClient, log: SqlLog, 
     assert 'priority-urgent">blocked' in client.get(page).text
     assert _post(client, "conversation/unblock", id=CHAT)[0] == 303
     assert 'priority-urgent">blocked' not in client.get(page).text
+
+
+# -- the desk
+
+
+def test_an_agent_is_there_while_pages_ask_and_can_be_away(
+    client: TestClient, log: SqlLog, clock: MovableClock
+) -> None:
+    def presence() -> tuple[datetime | None, bool]:
+        mei = log.agent_by_name("mei")
+        assert mei is not None
+        return mei.seen_at, mei.away
+
+    client.get("/console/queue/part")
+    assert presence() == (clock.now(), False)
+    clock.time += timedelta(seconds=15)
+    client.get("/console/service/part")
+    assert presence() == (clock.now(), False)
+    assert "Available" in client.get("/console").text
+    assert _post(client, "presence", away="true", back="/console/service") == (303, "/console/service")
+    assert presence()[1]
+    assert "Away" in client.get("/console").text
+    assert _post(client, "presence", away="false", back="https://evil.example/") == (303, "/console")
+    assert not presence()[1]
+
+
+def test_an_agent_sees_their_own_conversations(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    _say(log, clock, "where is it?")
+    assert "You hold no conversation." in client.get("/console?show=mine").text
+    mei, tom = log.agent_by_name("mei"), log.agent_by_name("tom")
+    assert mei is not None
+    assert tom is not None
+    assert log.assign_escalation(CHAT, mei.id, 1)
+    page = client.get("/console?show=mine").text
+    assert "where is it?" in page
+    assert 'data-waiting="1"' in page
+    assert 'data-waiting="1"' in client.get(f"/console/conversation/part?id={CHAT}").text
+    log.set_escalation(CHAT, "held", tom.id)
+    assert 'data-waiting="0"' in client.get("/console?show=mine").text
+
+
+def test_the_service_is_measured_and_what_is_overdue_is_marked(
+    client: TestClient, log: SqlLog, clock: MovableClock
+) -> None:
+    _say(log, clock, "where is it?")
+    clock.time += timedelta(minutes=5)
+    assert "overdue" not in client.get("/console/queue/part").text
+    clock.time += timedelta(minutes=1)
+    assert '<span class="chip overdue">overdue</span>' in client.get("/console/queue/part").text
+    assert _post(client, "conversation/reply", id=CHAT, text="Here")[0] == 303
+    row = re.search(r"<tr><td>Last 7 days</td>(.*?)</tr>", client.get("/console/service").text)
+    assert row is not None
+    assert re.findall(r"<td>(.*?)</td>", row[1]) == ["1", "0%", "6 min", "–", "–"]
+    clock.time += timedelta(days=8)
+    _log_in(client, "mei")
+    assert re.findall(r"Last (?:7|30) days</td><td>(\d)</td>", client.get("/console/service").text) == ["0", "1"]
+
+
+def test_a_notice_leads_to_its_conversation(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    _say(log, clock, "where is it?")
+    number = log.escalations()[0].id
+    answer = client.get(f"/console/escalation?id={number}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/conversation?id=telegram%3A1001")
+    assert client.get("/console/escalation?id=99").status_code == 404

@@ -18,6 +18,7 @@ from bot.adapters.sql_log import SqlLog, open_log
 from bot.bot_files import BotFiles, load_bot_files
 from bot.domain.conversation import Conversation
 from bot.domain.messages import ContentKind, IncomingMessage, Reply
+from bot.domain.rules import DeskRules, Priority
 from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
@@ -408,3 +409,18 @@ def test_at_night_a_handover_says_when_people_are_back(house: House, hour: int, 
     house.clock.time = house.clock.time.replace(hour=hour)
     (reply,) = house.intake.answer(house.says("/human"))["replies"]
     assert ("today at 08:00" in reply["text"]) is told
+
+
+@pytest.mark.parametrize(
+    ("conversation", "priority"), [("api-1", Priority.NORMAL), ("api-vip", Priority.HIGH)], ids=["anybody", "tagged"]
+)
+def test_a_customer_with_a_tag_is_important(
+    tmp_path: Path, files: BotFiles, conversation: str, priority: Priority
+) -> None:
+    desk = DeskRules(vip=frozenset({"api-vip"}))
+    rules = replace(files.rules, escalation=replace(files.rules.escalation, desk=desk))
+    house = House(tmp_path, replace(files, rules=rules))
+    house.intake.answer(house.says("/human", conversation=conversation))
+    (escalation,) = house.log.escalations("open")
+    assert escalation.priority is priority
+    house.close()

@@ -147,6 +147,107 @@ def test_a_run_is_claimed_once(sql_log: SqlLog) -> None:
     assert sql_log.claim_run("retrain", AT + timedelta(days=1))
 
 
+# -- the desk
+
+
+def test_an_escalation_is_given_to_one_agent(sql_log: SqlLog, sql_clock) -> None:
+    team = [agent(sql_log, name) for name in ("mei", "tom", "ada", "bo")]
+    answered(sql_log)
+    sql_log.open_escalation(CHAT, None, "asked")
+    given = from_threads(8, lambda index: sql_log.assign_escalation(CHAT, team[index % 4], 9))
+    assert sorted(given) == [False] * 7 + [True]
+    escalation = sql_log.escalation(CHAT)
+    assert escalation is not None
+    assert (escalation.status, escalation.held_at) == ("held", sql_clock.now())
+    assert not sql_log.assign_escalation("web:nobody", team[0], 9)
+
+
+def test_an_agent_is_given_no_more_than_the_limit(sql_log: SqlLog) -> None:
+    mei = agent(sql_log)
+    for number in range(8):
+        answered(sql_log, 1, f"web:{number}")
+        sql_log.open_escalation(f"web:{number}", None, "asked")
+    given = from_threads(8, lambda number: sql_log.assign_escalation(f"web:{number}", mei, 3))
+    assert sum(map(bool, given)) == 3
+    assert [(load.agent.name, load.held) for load in sql_log.agent_loads()] == [("mei", 3)]
+
+
+def test_loads_tell_what_agents_have_to_do(sql_log: SqlLog, sql_clock) -> None:
+    mei, tom = agent(sql_log), agent(sql_log, "tom")
+    for conversation, who in (("web:1", mei), ("web:2", mei), ("web:3", tom)):
+        sql_clock.advance(1)
+        answered(sql_log, 1, conversation)
+        sql_log.open_escalation(conversation, None, "asked")
+        sql_log.set_escalation(conversation, "held", who)
+    given = sql_clock.now()
+    sql_log.set_escalation("web:3", "closed", tom)
+    agent(sql_log, "new")
+    loads = [(load.agent.name, load.held, load.last_given) for load in sql_log.agent_loads()]
+    assert loads == [("mei", 2, given - timedelta(seconds=1)), ("new", 0, None), ("tom", 0, given)]
+
+
+def test_presence_is_kept(sql_log: SqlLog, sql_clock) -> None:
+    mei, _ = agent(sql_log), agent(sql_log, "tom")
+    sql_log.see_agent(mei)
+    sql_log.set_away(mei, away=True)
+    assert [(who.name, who.seen_at, who.away) for who in sql_log.agents()] == [
+        ("mei", sql_clock.now(), True),
+        ("tom", None, False),
+    ]
+
+
+def test_what_goes_back_to_the_queue_is_more_urgent_up_to_the_top(sql_log: SqlLog, sql_clock) -> None:
+    mei = agent(sql_log)
+    answered(sql_log)
+    number = sql_log.open_escalation(CHAT, None, "asked")
+    sql_log.set_escalation(CHAT, "held", mei)
+    seen = []
+    for _ in range(3):
+        sql_log.requeue_escalation(CHAT)
+        escalation = sql_log.escalation(CHAT)
+        assert escalation is not None
+        assert (escalation.id, escalation.status, escalation.agent) == (number, "open", "")
+        assert (escalation.lapsed, escalation.raised_at) == ("mei", sql_clock.now())
+        seen.append(escalation.priority.name)
+    assert seen == ["HIGH", "URGENT", "URGENT"]
+    sql_log.requeue_escalation("web:nobody")
+
+
+def test_agents_are_told_of_what_opens_and_what_becomes_urgent(sql_log: SqlLog) -> None:
+    answered(sql_log)
+    sql_log.open_escalation(CHAT, None, "asked")
+    told = []
+    for _ in range(4):
+        for escalation in sql_log.unannounced():
+            told.append(escalation.priority.name)
+            sql_log.mark_announced(escalation.id, escalation.priority)
+        sql_log.requeue_escalation(CHAT)
+    assert told == ["NORMAL", "URGENT"]
+
+
+def test_nobody_is_told_of_what_is_held(sql_log: SqlLog) -> None:
+    answered(sql_log)
+    sql_log.open_escalation(CHAT, None, "asked")
+    sql_log.set_escalation(CHAT, "held", agent(sql_log))
+    assert sql_log.unannounced() == []
+
+
+def test_service_times_are_those_of_what_was_opened_since(sql_log: SqlLog, sql_clock) -> None:
+    mei = agent(sql_log)
+    answered(sql_log)
+    first = sql_clock.now()
+    number = sql_log.open_escalation(CHAT, None, "asked")
+    sql_clock.advance(60)
+    sql_log.add_outgoing(CHAT, Reply("Hello", "en"), author="agent", agent=mei)
+    sql_clock.advance(60)
+    sql_log.set_escalation(CHAT, "closed", mei)
+    (time,) = sql_log.service_times(first)
+    minute = timedelta(seconds=60)
+    assert (time.opened_at, time.first_reply_at, time.closed_at) == (first, first + minute, first + 2 * minute)
+    assert sql_log.service_times(first + minute) == []
+    assert (sql_log.escalated_conversation(number), sql_log.escalated_conversation(99)) == (CHAT, None)
+
+
 # -- a person's data
 
 

@@ -83,6 +83,7 @@ function keepLive(live) {
   const toEnd = () => window.scrollTo(0, page.scrollHeight);
   const follows = "follow" in live.dataset;
   let tag = "";
+  let asked = Date.now();
 
   for (const child of live.children) shown.set(child.id, child.outerHTML);
   showWaiting(live);
@@ -110,7 +111,9 @@ function keepLive(live) {
 
   async function loop() {
     let lost = false;
-    if (!document.hidden) {
+    // A page in the background asks less often: its title goes on telling who waits, and its agent counts as there.
+    if (!document.hidden || Date.now() - asked >= 30000) {
+      asked = Date.now();
       try { await refresh(); } catch { lost = true; }
       for (const warning of document.querySelectorAll(".offline")) warning.hidden = !lost;
     }

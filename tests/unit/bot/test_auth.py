@@ -28,6 +28,7 @@ class FakeClock:
 class FakeLog:
     agent: Agent
     sessions: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    seen: int = 0
 
     def agent_by_name(self, name: str) -> Agent | None:
         return self.agent if name == self.agent.name else None
@@ -37,6 +38,9 @@ class FakeLog:
 
     def session_agent(self, token_hash: str) -> Agent | None:
         return self.agent if token_hash in self.sessions else None
+
+    def see_agent(self, agent: int) -> None:
+        self.seen += 1
 
     def close_session(self, token_hash: str) -> None:
         self.sessions.pop(token_hash, None)
@@ -90,6 +94,17 @@ def test_a_password_of_the_wrong_length_is_refused(length: int) -> None:
 
 def test_an_unreadable_hash_matches_nothing() -> None:
     assert not verify_password(PASSWORD, "plain text")
+
+
+@pytest.mark.parametrize(("seconds", "noted"), [(None, 1), (14, 0), (15, 1)])
+def test_who_asks_for_a_page_is_noted_now_and_then(
+    sessions: Sessions, log: FakeLog, seconds: int | None, noted: int
+) -> None:
+    token = sessions.log_in("mei", PASSWORD, "10.0.0.1") or ""
+    log.agent = replace(log.agent, seen_at=None if seconds is None else NOW - timedelta(seconds=seconds))
+    sessions.find(token)
+    sessions.find("other")
+    assert log.seen == noted
 
 
 def test_only_the_hash_of_the_token_is_stored_for_twelve_hours(sessions: Sessions, log: FakeLog) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.bot_files import load_bot_files
-from bot.domain.rules import Route
+from bot.domain.rules import DeskRules, Route
 from bot.errors import InputError
 from bot.templates import SYSTEM_TEMPLATES
 
@@ -100,6 +100,7 @@ def test_reads_the_rules() -> None:
     assert rules.intents["order_status"].escalate
     assert rules.escalation.strong_emotions == {"anger"}
     assert (rules.escalation.times, rules.escalation.within, rules.escalation.misses) == (2, 3, 2)
+    assert rules.escalation.desk == DeskRules(vip=frozenset())
     assert "no" in rules.words.no
     assert rules.protected["emotion"] == ("anger",)
 
@@ -120,6 +121,14 @@ def test_reads_the_rules() -> None:
             "misses: soon",
             r"bot.yaml:\d+: escalation.misses: expected a whole number from 1 to 20, got \"soon\"",
         ),
+        (
+            "bot.yaml",
+            "assignment: manual",
+            "assignment: round_robin",
+            r'bot.yaml:\d+: escalation.assignment: "round_robin" is not a way to assign.*"round-robin"',
+        ),
+        ("bot.yaml", "untaken: 10", "untaken: -1", r"escalation.timeouts.untaken: expected a whole number from 0"),
+        ("bot.yaml", "{first_reply_minutes", "{first_reply", r"escalation.sla.first_reply: unknown key"),
         (
             "bot.yaml",
             "times: 2, within: 3",

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from bot.domain.rules import Hours
-from bot.hours import in_words, opens_at
+from bot.hours import in_words, opens_at, people_since
 
 DAY = (time(8), time(20))
 SHOP = Hours("Europe/Berlin", dict.fromkeys(range(5), DAY) | {5: (time(10), time(14))}, frozenset({date(2026, 5, 1)}))
@@ -30,6 +30,13 @@ CASES = {
 def test_when_people_are_there_again(now, expected):
     opening = opens_at(SHOP, at(now))
     assert (opening.isoformat() if opening else None) == expected
+
+
+@pytest.mark.parametrize(("now", "expected"), CASES.values(), ids=CASES)
+def test_since_when_people_are_there(now, expected):
+    since = people_since(SHOP, at(now))
+    assert (since is None) == (expected is not None)
+    assert since is None or since == at("2026-04-29 06:00")
 
 
 def test_people_who_never_come_have_no_opening():

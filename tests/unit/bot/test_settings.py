@@ -19,6 +19,8 @@ WRONG = {
     "no workers": ("WORKERS", "0"),
     "state forgotten at once": ("STATE_TTL", "5"),
     "threads below zero": ("THREADS", "-1"),
+    "agents' chat is a name": ("TELEGRAM_AGENTS_CHAT", "@agents"),
+    "public address without http": ("PUBLIC_URL", "desk.example"),
 }
 
 

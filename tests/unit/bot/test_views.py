@@ -11,6 +11,7 @@ from bot.console.render import percent, waited
 from bot.console.views import Guess, conversation_row, queue_row, read_trace
 from bot.domain.conversation import Status
 from bot.domain.records import ConversationSummary, Escalation, TurnView
+from bot.domain.rules import ServiceLevel
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PARTS = ("understanding", "decision", "hits", "release", "intent", "emotion", "oos", "entities", "label", "top", "kind")
@@ -72,7 +73,7 @@ def test_the_queue_shows_the_emotion_that_counts(
 
 def test_a_queue_row_without_a_turn_shows_what_the_escalation_knows() -> None:
     escalation = Escalation(1, "plain", "asked", "open", NOW + timedelta(seconds=5), "", "last", "", "en")
-    row = queue_row(escalation, None, NOW)
+    row = queue_row(escalation, None, NOW, ServiceLevel())
     assert (row.name, row.channel, row.last_text, row.emotion) == ("plain", "api", "last", "")
     assert row.waited == timedelta()
 

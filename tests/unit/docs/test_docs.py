@@ -16,8 +16,11 @@ import typer
 import yaml
 
 from bot.api import MessageIn, create_app
+from bot.bot_files.desk_value import DESK_KEYS, read_desk
+from bot.bot_files.yaml_values import Problems, read_yaml
 from bot.cli.app import app
 from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.rules import DeskRules
 from bot.faq_api import EntryIn, build_router
 from bot.pipeline import answer_document
 from bot.replies import Filled
@@ -48,6 +51,15 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def prose(page: Path) -> str:
     return _FENCE.sub("", page.read_text("utf-8"))
+
+
+def desk_rules(file: Path) -> DeskRules:
+    """What a part of `bot.yaml` says of the agents' desk; there must be nothing wrong with it."""
+    problems = Problems()
+    escalation = read_yaml(file, problems).fields(("escalation",))["escalation"]
+    rules = read_desk(escalation.fields(DESK_KEYS))
+    assert problems.texts() == []
+    return rules
 
 
 def headings(page: Path) -> list[str]:
@@ -159,7 +171,8 @@ def test_examples_of_data_are_valid(page: Path, tmp_path: Path) -> None:
     for number, content in enumerate(blocks(page, "yaml")):
         file = tmp_path / f"{number}.yaml"
         file.write_text(content, "utf-8")
-        assert read_stories([file]) if content.startswith("stories:") else read_config(file)
+        readers = {"stories": lambda file: read_stories([file]), "escalation": desk_rules}
+        assert readers.get(content.partition(":")[0], read_config)(file)
     for number, content in enumerate(blocks(page, "jsonl")):
         file = tmp_path / f"{number}.jsonl"
         file.write_text(content, "utf-8")
