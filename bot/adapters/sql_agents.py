@@ -118,9 +118,12 @@ class SqlAgents(SqlAccess):
             return None if row is None else _agent(row)
 
     def close_session(self, token_hash: str) -> None:
-        """Ends a session."""
+        """Ends a session; its agent is not at the console any more, unless another session of theirs says so."""
+        own = col(ConsoleSessionRow.token_hash) == token_hash
+        whose = select(ConsoleSessionRow.agent_id).where(own)
         with self._write() as session:
-            session.exec(delete(ConsoleSessionRow).where(col(ConsoleSessionRow.token_hash) == token_hash))
+            session.exec(update(AgentRow).where(col(AgentRow.id).in_(whose)).values(seen_at=None))
+            session.exec(delete(ConsoleSessionRow).where(own))
 
     def audit(self, who: str, action: str, detail: str) -> None:
         """Notes who did what; `detail` names things by id, never by a customer's words."""

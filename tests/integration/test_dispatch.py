@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import time
+from time import sleep
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from bot.adapters.sql_log import SqlLog
 from bot.dispatch import AgentsChat, Dispatcher
 from bot.domain.conversation import Status
 from bot.domain.messages import Reply
-from bot.domain.rules import Assignment, DeskRules, Priority
+from bot.domain.rules import Assignment, DeskRules, Hours, Priority
 from bot.errors import LogUnavailableError
 from bot.handover import Desk
 from tests.integration.sql_examples import agent, from_threads, message, turn
@@ -126,6 +127,29 @@ def test_what_nobody_takes_rises_step_by_step(sql_log, sql_clock, dispatcher) ->
     assert notices == ["Somebody waits for a person.\nReason", "Urgent"]
 
 
+def test_processes_that_look_together_raise_once(sql_log, sql_clock, dispatcher, monkeypatch) -> None:
+    waits(sql_log, sql_clock, "web:1")
+    sql_clock.advance(10 * MINUTE)
+    stale = sql_log.escalations("open")
+    monkeypatch.setattr(sql_log, "escalations", lambda status: stale if status == "open" else [])
+    looks = [dispatcher(replace(RULES, assignment=Assignment.MANUAL)) for _ in range(4)]
+    from_threads(4, lambda index: looks[index].look())
+    escalation = sql_log.escalation("web:1")
+    assert escalation is not None
+    assert escalation.priority is Priority.HIGH
+
+
+def test_waiting_counts_while_people_are_there(sql_log, sql_clock, desk) -> None:
+    waits(sql_log, sql_clock, "web:1")
+    sql_clock.advance(10 * MINUTE)
+    just_open = Hours("UTC", {4: (time(12, 1), time(13))})
+    priorities = []
+    for hours in (Hours("UTC", {}), just_open, Hours("UTC", {4: (time(11), time(13))})):
+        Dispatcher(desk=desk, log=sql_log, clock=sql_clock, rules=RULES, hours=hours).look()
+        priorities.append(sql_log.escalations("open")[0].priority.name)
+    assert priorities == ["NORMAL", "NORMAL", "HIGH"]
+
+
 def test_what_is_not_answered_goes_to_somebody_else(sql_log, sql_clock, dispatcher, team) -> None:
     mei, tom = team
     sql_log.set_away(tom, away=True)
@@ -220,7 +244,7 @@ def test_the_thread_looks_and_ends(sql_log, sql_clock, dispatcher, monkeypatch: 
     monkeypatch.setattr(runs, "look", lambda: asked.append(1) or (_ for _ in ()).throw(LogUnavailableError("gone")))
     runs.start()
     while len(asked) < 2:
-        time.sleep(0.01)
+        sleep(0.01)
     runs.stop()
     assert not runs._thread.is_alive()
 

@@ -196,6 +196,15 @@ def test_presence_is_kept(sql_log: SqlLog, sql_clock) -> None:
     ]
 
 
+def test_whoever_logs_out_is_not_there_any_more(sql_log: SqlLog, sql_clock) -> None:
+    for name in ("mei", "tom"):
+        number = agent(sql_log, name)
+        sql_log.open_session(number, name, sql_clock.now() + timedelta(hours=1))
+        sql_log.see_agent(number)
+    sql_log.close_session("mei")
+    assert [who.seen_at for who in sql_log.agents()] == [None, sql_clock.now()]
+
+
 def test_what_goes_back_to_the_queue_is_more_urgent_up_to_the_top(sql_log: SqlLog, sql_clock) -> None:
     mei = agent(sql_log)
     answered(sql_log)

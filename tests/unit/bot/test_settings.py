@@ -60,6 +60,8 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         "API_KEY",
         "RETRAIN_SCHEDULE",
         "TELEGRAM_WEBHOOK_URL",
+        "TELEGRAM_AGENTS_CHAT",
+        "PUBLIC_URL",
     ],
 )
 def test_an_empty_value_counts_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
