@@ -43,6 +43,8 @@ class Name(StrEnum):
     FUZZ = "fuzz"
     LOAD = "load"
     DELIVERY = "delivery"
+    TELEGRAM_FAULTS = "telegram-faults"
+    OUTAGES = "outages"
 
 
 @app.command()
@@ -110,11 +112,13 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         live_edits,
         load,
         nearest,
+        outages,
         pipeline,
         public_sets,
         reading,
         recipe,
         shop,
+        telegram_faults,
     )
 
     measures: dict[Name, Callable[[Setup], Outcome]] = {
@@ -131,6 +135,8 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.FUZZ: fuzz.measure,
         Name.LOAD: load.measure,
         Name.DELIVERY: delivery.measure,
+        Name.TELEGRAM_FAULTS: telegram_faults.measure,
+        Name.OUTAGES: outages.measure,
     }
     outcomes: dict[str, Outcome] = {}
     for name in names:

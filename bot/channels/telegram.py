@@ -232,7 +232,7 @@ class TelegramChannel:
             if len(stored) == len(updates or ()):
                 failures = 0
                 continue
-            await pause(stop, growing_delay(failures, self._timing.first_retry, self._timing.longest_outage))
+            await pause(stop, growing_delay(failures, self._timing.first_retry, self._timing.longest_store_outage))
             failures += 1
 
     async def _take_all(self, updates: Sequence[telegram.Update]) -> Sequence[telegram.Update]:

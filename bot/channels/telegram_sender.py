@@ -98,7 +98,8 @@ class OutboxSender:
                     if not failures:
                         expected = isinstance(error, UnavailableError)
                         _log.error("telegram_outbox_away", error=str(error), exc_info=None if expected else error)
-                    await pause(stop, growing_delay(failures, self._timing.first_retry, self._timing.longest_outage))
+                    delay = growing_delay(failures, self._timing.first_retry, self._timing.longest_store_outage)
+                    await pause(stop, delay)
                     failures += 1
                     continue
                 failures = 0

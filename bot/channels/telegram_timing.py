@@ -20,7 +20,8 @@ class Timing:
         outbox: how long the sender sleeps when nothing is due and nobody wakes it.
         first_retry: the delay after a first failure; it doubles with each further one.
         longest_retry: where that growth ends for deliveries.
-        longest_outage: where it ends for Telegram or the database being away.
+        longest_outage: where it ends for Telegram being away.
+        longest_store_outage: where it ends for our own stores being away; customers wait for their return.
         lease: how long a claimed message belongs to this process.
         typing: how often "typing…" is shown again while an answer is awaited.
         typing_after: how long an answer may take before "typing…" is shown at all.
@@ -36,6 +37,7 @@ class Timing:
     first_retry: float = 1.0
     longest_retry: float = 300.0
     longest_outage: float = 15.0
+    longest_store_outage: float = 2.0
     lease: float = 30.0
     typing: float = 4.5
     typing_after: float = 0.3

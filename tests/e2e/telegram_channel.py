@@ -28,6 +28,7 @@ FAST = Timing(
     first_retry=0.1,
     longest_retry=1.0,
     longest_outage=0.3,
+    longest_store_outage=0.3,
     lease=5.0,
     typing=1.0,
     typing_after=0.0,

@@ -18,6 +18,7 @@ from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, Networ
 from telegram.request import HTTPXRequest
 
 from tests.e2e.telegram_double.double import TelegramDouble
+from tests.e2e.telegram_double.state import Fault
 
 CHAT = 77
 T = TypeVar("T")
@@ -354,6 +355,7 @@ def test_blocked_until_unblocked(double: TelegramDouble) -> None:
         ("drop_before", NetworkError, 0),
         ("drop_after", NetworkError, 1),
         ("hang", TimedOut, 0),
+        ("hang_after", TimedOut, 1),
     ],
 )
 def test_faults_meet_one_request(shared: TelegramDouble, kind: Any, error: type[Exception], delivered: int) -> None:
@@ -380,6 +382,17 @@ def test_fault_of_one_chat_leaves_others_alone(double: TelegramDouble) -> None:
     double.fail_next("sendMessage", "429", times=2, chat_id=1)
     statuses = [call(double, "sendMessage", json={"chat_id": chat, "text": "x"})[0] for chat in (1, 2, 1, 2, 1)]
     assert statuses == [429, 200, 429, 200, 200]
+
+
+def test_trouble_is_asked_about_each_request_until_it_ends(double: TelegramDouble) -> None:
+    double.user_says(1, "hi")
+    double.user_says(2, "hi")
+    double.fail_as(lambda method, chat: Fault(method, "500", 1, 0, chat) if chat == 1 else None)
+    statuses = [call(double, "sendMessage", json={"chat_id": chat, "text": "x"})[0] for chat in (1, 2, 1)]
+    double.fail_as(None)
+    statuses.append(call(double, "sendMessage", json={"chat_id": 1, "text": "x"})[0])
+    assert statuses == [500, 200, 500, 200]
+    assert [c.fault for c in double.calls("sendMessage")] == ["500", "", "500", ""]
 
 
 def test_webhook_carries_the_secret_and_is_tried_again(double: TelegramDouble) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from tests.e2e.telegram_double.server import ApiServer
-from tests.e2e.telegram_double.state import BotMessage, Call, Fault, FaultKind, Json, State
+from tests.e2e.telegram_double.state import BotMessage, Call, Fault, FaultKind, Json, State, Trouble
 
 TOKEN = "4200001:AAdoubleDOUBLEdoubleDOUBLEdouble_42"
 Predicate = Callable[[BotMessage], bool]
@@ -151,13 +151,19 @@ class TelegramDouble:
         Args:
             method: such as `sendMessage`.
             kind: `429`, `500`, `502`, `drop_before` (the connection ends unread), `drop_after` (it ends once the
-                request was carried out) or `hang` (no answer as long as the double lives).
+                request was carried out), `hang` (no answer as long as the double lives) or `hang_after` (carried out,
+                but no answer).
             times: how many requests.
             retry_after: seconds that a `429` names.
             chat_id: only requests for this chat.
         """
         with self.state.changed:
             self.state.faults.append(Fault(method, kind, times, retry_after, chat_id))
+
+    def fail_as(self, trouble: Trouble | None) -> None:
+        """From now on asks `trouble` about each request which fault it meets; None ends that."""
+        with self.state.changed:
+            self.state.trouble = trouble or (lambda _method, _chat_id: None)
 
     # -- parts
     def _message(self, chat_id: int, content: Json, lang: str, name: str) -> Json:

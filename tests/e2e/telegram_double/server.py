@@ -154,6 +154,9 @@ class ApiServer:
                 await self._process(method, parameters)
             case "hang":
                 await self._closing.wait()
+            case "hang_after":
+                await self._process(method, parameters)
+                await self._closing.wait()
         return await self._cut(request)
 
     async def _cut(self, request: Request) -> Response:

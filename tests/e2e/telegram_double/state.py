@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Json = dict[str, Any]
-FaultKind = Literal["429", "500", "502", "drop_before", "drop_after", "hang"]
+FaultKind = Literal["429", "500", "502", "drop_before", "drop_after", "hang", "hang_after"]
 
 
 class ApiError(Exception):
@@ -70,6 +70,10 @@ class Fault:
     chat_id: int | None
 
 
+Trouble = Callable[[str, int | None], Fault | None]
+"""Says of a request to a method, for a chat where one is named, which failure it meets."""
+
+
 @dataclass
 class Webhook:
     """Where updates are posted to."""
@@ -103,6 +107,7 @@ class State:
         self.messages: list[BotMessage] = []
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
+        self.trouble: Trouble = lambda _method, _chat_id: None
         self.webhook = Webhook()
         self.open_queries: set[str] = set()
         self.answered_queries: list[str] = []
@@ -170,7 +175,7 @@ class State:
             self.changed.notify_all()
 
     def take_fault(self, method: str, chat_id: int | None) -> Fault | None:
-        """The fault that this request must meet, if any; it is used up by that."""
+        """The fault that this request must meet, if any; one that waited for it is used up by that."""
         with self.changed:
             for fault in self.faults:
                 if fault.method.lower() == method.lower() and fault.chat_id in (None, chat_id):
@@ -178,4 +183,4 @@ class State:
                     if fault.times <= 0:
                         self.faults.remove(fault)
                     return fault
-        return None
+            return self.trouble(method, chat_id)
