@@ -105,9 +105,10 @@ def across(queries: Sequence[FaqQuery], source: str, target: str) -> list[FaqQue
 def _shop_figures(setup: Setup) -> list[Figure]:
     releases = [train_shop(setup, seed).folder for seed in (setup.seeds if setup.release is None else setup.seeds[:1])]
     queries = read_queries(SHOP / "faq_queries.jsonl")
+    separate = remembered(pretrained_embed(ENCODERS[-1], setup.work / "encoders"))
     found: dict[str, list[float]] = {}
     for folder in releases:
-        for name, value in _shop(folder, queries).items():
+        for name, value in _shop(folder, queries, separate).items():
             found.setdefault(name, []).append(value)
     goals = {
         "shop FAQ recall@1, en": Goal("at least", 0.93),
@@ -118,16 +119,23 @@ def _shop_figures(setup: Setup) -> list[Figure]:
     return [Figure(name, tuple(values), _COMMAND, goal=goals.get(name)) for name, values in found.items()]
 
 
-def _shop(folder: Path, queries: Sequence[FaqQuery]) -> dict[str, float]:
+def _shop(folder: Path, queries: Sequence[FaqQuery], separate: Embed) -> dict[str, float]:
     embed = remembered(load_understander(folder).embed)
     index = FaqIndex.load(folder)
     found: dict[str, float] = {}
-    for name, weights in _RANKINGS.items():
-        ranked = index if weights is None else FaqIndex.build(index.entries, embed, weights=weights)
+    rankings = [
+        (
+            f", {name}" if weights else "",
+            FaqIndex.build(index.entries, embed, weights=weights) if weights else index,
+            embed,
+        )
+        for name, weights in _RANKINGS.items()
+    ]
+    rankings.append((", a separate encoder as pretrained", FaqIndex.build(index.entries, separate), separate))
+    for name, ranked, read in rankings:
         for lang in ("en", "zh"):
             own = [query for query in queries if query.lang == lang]
-            label = f"shop FAQ recall@1, {lang}" + ("" if weights is None else f", {name}")
-            found[label] = _metrics(ranked, embed([query.query for query in own]), own)["recall@1"]
+            found[f"shop FAQ recall@1, {lang}{name}"] = _metrics(ranked, read([q.query for q in own]), own)["recall@1"]
     best = [
         index.search(vector, top=1, lang=query.lang, text=query.query)[0]
         for query, vector in zip(queries, embed([query.query for query in queries]), strict=True)

@@ -1,4 +1,4 @@
-"""Words that call for a human at once: danger to somebody, a threat to sue, a customer about to leave."""
+"""Words that count whatever else is said: danger, a threat to sue or to leave, and what nobody should have to read."""
 
 from __future__ import annotations
 
@@ -36,12 +36,16 @@ def heard(text: str, alerts: Iterable[AlertRule]) -> Alarm | None:
     Returns:
         The alarm; None where all is calm. Chinese phrases count anywhere, others as whole words.
     """
-    said = folded(text)
     for rule in alerts:
-        for phrase in rule.phrases:
-            if _pattern(phrase).search(said):
-                return Alarm(rule, phrase)
+        if phrase := named(text, rule.phrases):
+            return Alarm(rule, phrase)
     return None
+
+
+def named(text: str, phrases: Iterable[str]) -> str:
+    """The first phrase that stands in a text, else nothing; Chinese ones count anywhere, others as whole words."""
+    said = folded(text)
+    return next((phrase for phrase in phrases if _pattern(phrase).search(said)), "")
 
 
 def folded(text: str) -> str:

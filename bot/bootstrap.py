@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -198,7 +198,7 @@ def open_services(settings: Settings) -> Services:
         files.templates,
         clock,
         settings.state_ttl,
-        _rewriting(settings),
+        _rewriting(settings, files.rules.unwanted),
         _actions(settings),
     )
     api_key, is_new = _key(settings, "api_key")
@@ -207,7 +207,15 @@ def open_services(settings: Settings) -> Services:
     hidden = files.rules.hidden_numbers
     intake = MessageIntake(pipeline, log, state, words.apology, hidden_numbers=hidden, workers=settings.workers)
     knowledge = RunningKnowledge(files, engine)
-    desk = Desk(log=log, state=state, clock=clock, texts=words.text, knowledge=knowledge, hidden_numbers=hidden)
+    desk = Desk(
+        log=log,
+        state=state,
+        clock=clock,
+        texts=words.text,
+        knowledge=knowledge,
+        hidden_numbers=hidden,
+        unwanted=files.rules.unwanted,
+    )
     return Services(
         settings=settings,
         files=files,
@@ -241,11 +249,12 @@ def _agents_chat(settings: Settings, files: BotFiles) -> AgentsChat | None:
     return AgentsChat(f"telegram:{settings.telegram_agents_chat}", files.rules.default_language, console)
 
 
-def _rewriting(settings: Settings) -> Rewriting | None:
+def _rewriting(settings: Settings, unwanted: Sequence[str]) -> Rewriting | None:
     if settings.rewrite_url is None:
         return None
     key = settings.rewrite_key.get_secret_value() if settings.rewrite_key else None
-    return Rewriting(ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds))
+    endpoint = ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds)
+    return Rewriting(endpoint, unwanted)
 
 
 def _actions(settings: Settings) -> HttpActions | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from prometheus_client import Histogram
 
+from bot.alerts import named
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, Reply
 from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
@@ -47,6 +48,7 @@ class Desk:
         texts: gives the texts that customers read when an agent comes and goes.
         knowledge: the labels and FAQ entries that corrections may name.
         hidden_numbers: which private numbers are hidden in what agents write.
+        unwanted: words that agents cannot send.
 
     Attributes:
         clock: tells the time.
@@ -61,6 +63,7 @@ class Desk:
         texts: SystemTexts,
         knowledge: Knowledge,
         hidden_numbers: Collection[PrivateKind] = frozenset(PrivateKind),
+        unwanted: Collection[str] = (),
     ) -> None:
         self.clock = clock
         self._log = log
@@ -68,6 +71,7 @@ class Desk:
         self._texts = texts
         self._knowledge = knowledge
         self._hidden_numbers = hidden_numbers
+        self._unwanted = unwanted
 
     def take(self, conversation: str, agent: Agent) -> None:
         """Gives the conversation to an agent; nothing changes where the agent holds it already.
@@ -134,11 +138,13 @@ class Desk:
             key: where given, a second reply with this key is not sent (a form that was submitted twice).
 
         Raises:
-            InputError: the text is empty or too long.
+            InputError: the text is empty or too long, or has unwanted words.
         """
         words = hide(text.replace("\x00", "").strip(), self._hidden_numbers)
         if not 1 <= len(words) <= LONGEST_REPLY:
             raise InputError(f"A reply has 1 to {LONGEST_REPLY} characters; this one has {len(words)}.")
+        if phrase := named(words, self._unwanted):
+            raise InputError(f'"{phrase}" is among the unwanted words of bot.yaml; say it without.')
         with self._state.lock(conversation):
             head = self._head(conversation)
             current = self._take(head, agent)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot import forms
-from bot.alerts import heard
+from bot.alerts import heard, named
 from bot.context import meant
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
@@ -288,6 +288,15 @@ def pending_offer(scene: Scene) -> Decision | None:
     return choose(scene, f"intent:{role}") if role or scene.tap else None
 
 
+def unwanted(scene: Scene) -> Decision | None:
+    """Words that nobody should have to read, in a message that asks nothing the bot knows: a request to stay polite."""
+    if scene.tap is not None or not named(scene.text, scene.rules.unwanted):
+        return None
+    answer = known_answer(scene)
+    known = answer is not None and answer.kind is not DecisionKind.SMALLTALK
+    return None if known else say(scene, "unwanted", "unwanted words")
+
+
 def unknown_language(scene: Scene) -> Decision | None:
     """Words of a language that the bot was not made for."""
     if not scene.speaks_unknown_language:
@@ -331,6 +340,7 @@ RULES: tuple[Rule, ...] = (
     negative_emotion,
     active_form,
     pending_offer,
+    unwanted,
     unknown_language,
     out_of_scope,
     certain_answer,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.alerts import named
 from bot.breaker import Breaker
 from bot.domain.ports import Rewriter
 from bot.errors import UnavailableError
@@ -38,11 +39,15 @@ class Rewriting:
 
     Args:
         rewriter: the language model.
+        unwanted: words that are never said.
         now: tells seconds that only grow.
     """
 
-    def __init__(self, rewriter: Rewriter, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, rewriter: Rewriter, unwanted: Sequence[str] = (), now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._rewriter = rewriter
+        self._unwanted = unwanted
         self._breaker = Breaker(now)
 
     def of(self, entry: FaqEntry, question: str, entities: Sequence[Entity]) -> Rewording:
@@ -65,7 +70,8 @@ class Rewriting:
             log_line.warning("answer_not_reworded", faq=entry.id, error=str(error))
             return Rewording("", str(error))
         self._breaker.succeeded()
-        if fault := unfaithful(text, entry.answer, question):
+        fault = "unwanted words" if named(text, self._unwanted) else unfaithful(text, entry.answer, question)
+        if fault:
             log_line.warning("rewording_refused", faq=entry.id, reason=fault)
             return Rewording("", f"refused: {fault}")
         return Rewording(text, "used")

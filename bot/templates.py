@@ -60,10 +60,11 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "erase_ask": frozenset(),
     "erased": frozenset(),
     "number_hidden": frozenset(),
+    "unwanted": frozenset(),
 }
 """What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
-handover, when an agent closes the conversation, to a rating, to the commands that need it, and where a private number
-was hidden."""
+handover, when an agent closes the conversation, to a rating, to the commands that need it, where a private number was
+hidden, and to unwanted words."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "human": (),

@@ -39,6 +39,7 @@ _OPTIONAL = (
     "messages_a_minute",
     "hours",
     "hidden_numbers",
+    "unwanted",
 )
 
 
@@ -111,6 +112,7 @@ def read_rules(
         related=fields["related"].number(2, 0, 5),
         hours=read_hours(fields["hours"]),
         messages_a_minute=fields["messages_a_minute"].number(30, 1, 10_000),
+        unwanted=_unwanted(fields["unwanted"], basics.languages, templates),
         hidden_numbers=_hidden_numbers(fields["hidden_numbers"]),
     )
 
@@ -161,6 +163,15 @@ def _action(value: Value, form: FormSpec | None, actions: Mapping[str, ActionSpe
     if unknown:
         value.complain(f"the action's path needs {', '.join(unknown)}, which its form does not ask for")
     return name
+
+
+def _unwanted(value: Value, languages: Collection[str], templates: Collection[str]) -> tuple[str, ...]:
+    if value.node is not None and "unwanted" not in templates:
+        value.complain(
+            'it needs the template "unwanted", which asks a customer to stay polite; add it to templates.yaml'
+        )
+    said = value.fields(optional=languages).values()
+    return tuple(phrase for words in said for phrase in words.texts() if phrase)
 
 
 def _hidden_numbers(value: Value) -> frozenset[PrivateKind]:

@@ -313,6 +313,7 @@ class BotRules:
         related: how many related questions are offered under an FAQ answer.
         hours: when people are there; None for always.
         messages_a_minute: how many messages of a customer are answered within a minute; the rest get no answer.
+        unwanted: words that the bot and its agents never say, and that customers are asked not to say.
         hidden_numbers: which numbers are hidden in what customers and agents write.
     """
 
@@ -332,4 +333,5 @@ class BotRules:
     related: int = 2
     hours: Hours | None = None
     messages_a_minute: int = 30
+    unwanted: tuple[str, ...] = ()
     hidden_numbers: frozenset[PrivateKind] = frozenset(PrivateKind)

@@ -129,15 +129,20 @@ def log() -> FakeLog:
     return FakeLog(FakeState())
 
 
-@pytest.fixture
-def desk(log: FakeLog) -> Desk:
+def made_desk(log: FakeLog, unwanted: tuple[str, ...] = ()) -> Desk:
     return Desk(
         log=cast("ConversationLog", log),
         state=cast("LiveState", log.state),
         clock=FakeClock(),
         texts=lambda key, lang: f"{key}/{lang}",
         knowledge=FakeKnowledge(),
+        unwanted=unwanted,
     )
+
+
+@pytest.fixture
+def desk(log: FakeLog) -> Desk:
+    return made_desk(log)
 
 
 def test_taking_gives_the_conversation_to_the_agent_everywhere(desk: Desk, log: FakeLog) -> None:
@@ -153,6 +158,15 @@ def test_taking_gives_the_conversation_to_the_agent_everywhere(desk: Desk, log: 
 def test_an_agent_s_card_number_is_hidden_too(desk: Desk, log: FakeLog) -> None:
     desk.reply(CHAT, MEI, "Was it 4111111111111111?")
     assert log.sent[-1][1] == "Was it ••••1111?"
+
+
+def test_an_agent_cannot_send_unwanted_words(log: FakeLog) -> None:
+    desk = made_desk(log, unwanted=("you idiot", "白痴"))
+    for text in ("Listen, You  Idiot!", "你是白痴吗"):
+        with pytest.raises(InputError, match="unwanted words"):
+            desk.reply(CHAT, MEI, text)
+    desk.reply(CHAT, MEI, "you idiotically kind person")
+    assert log.sent[-1][1] == "you idiotically kind person"
 
 
 def test_taking_twice_changes_nothing(desk: Desk, log: FakeLog) -> None:

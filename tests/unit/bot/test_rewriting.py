@@ -36,6 +36,11 @@ def test_a_lie_is_refused_and_said_why():
     assert rewording.outcome == "refused: the number 90 is not in the answer"
 
 
+def test_unwanted_words_are_refused():
+    rewriting = Rewriting(Model("Send it back within 30 days."), unwanted=("send it",))
+    assert rewriting.of(ENTRY, "Can I send it back?", ()).outcome == "refused: unwanted words"
+
+
 def test_what_names_a_person_or_an_order_does_not_leave():
     text = "Is FD20481937 late? Call 0151 2345678"
     entities = (
@@ -48,7 +53,7 @@ def test_what_names_a_person_or_an_order_does_not_leave():
 def test_an_endpoint_that_keeps_failing_is_left_alone_for_a_while():
     time = [100.0]
     model = Model(*[UnavailableError("no answer")] * 3, "It is free.")
-    rewriting = Rewriting(model, lambda: time[0])
+    rewriting = Rewriting(model, now=lambda: time[0])
     for _ in range(3):
         assert rewriting.of(ENTRY, "Is it free?", ()).outcome == "no answer"
     assert "left alone" in rewriting.of(ENTRY, "Is it free?", ()).outcome
