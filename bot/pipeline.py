@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bot.announcements import announce
 from bot.corrections import after_turn, before_turn
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
@@ -109,7 +110,8 @@ class Pipeline:
         if has_hidden(message.text):
             decision = replace(decision, notice="number_hidden")
         filled = fill(decision, before, self._rules, self._book, engine.entries)
-        after = after_turn(next_state(before, understanding, decision, self._rules), before, message)
+        filled, told = self._announced(filled, before, decision)
+        after = after_turn(next_state(told, understanding, decision, self._rules), told, message)
         document = answer_document(filled, decision, understanding, hits)
         self._store(message, filled, document, after, decision)
         return document
@@ -143,6 +145,16 @@ class Pipeline:
             return replace(decision, opens=in_words(opening, now, decision.lang))
         wait = self._log.usual_wait()
         return replace(decision, wait=max(1, round(wait.total_seconds() / 60))) if wait else decision
+
+    def _announced(self, filled: Filled, before: Conversation, decision: Decision) -> tuple[Filled, Conversation]:
+        """Says first what every customer is told for a time, once."""
+        rules = self._rules
+        new = (
+            announce(rules.announcements, before.announced, decision.lang, self._clock.now()) if filled.replies else {}
+        )
+        current = {each.key for each in rules.announcements}
+        told = tuple(key for key in (*before.announced, *new) if key in current)
+        return replace(filled, replies=(*new.values(), *filled.replies)), replace(before, announced=told)
 
     def _with_related(self, engine: Engine, decision: Decision) -> Decision:
         """Adds what others asked besides, and what is asked in like words, to an FAQ answer."""

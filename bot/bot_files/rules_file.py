@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from bot.bot_files.announcements_value import read_announcements
 from bot.bot_files.desk_value import DESK_KEYS, read_desk
 from bot.bot_files.hours_value import read_hours
 from bot.bot_files.yaml_values import Value, guess, one_of
@@ -40,6 +41,7 @@ _OPTIONAL = (
     "hours",
     "hidden_numbers",
     "unwanted",
+    "announcements",
 )
 
 
@@ -95,6 +97,7 @@ def read_rules(
     }
     if not intents and fields["intents"].node is not None:
         fields["intents"].complain("name at least one intent with its route")
+    hours = read_hours(fields["hours"])
     return BotRules(
         names=read_texts(fields["name"], basics.languages),
         languages=basics.languages,
@@ -110,7 +113,8 @@ def read_rules(
         words=_words(fields["words"], basics.languages),
         max_characters=fields["max_characters"].number(4000, 50, 100_000),
         related=fields["related"].number(2, 0, 5),
-        hours=read_hours(fields["hours"]),
+        hours=hours,
+        announcements=read_announcements(fields["announcements"], basics.languages, hours),
         messages_a_minute=fields["messages_a_minute"].number(30, 1, 10_000),
         unwanted=_unwanted(fields["unwanted"], basics.languages, templates),
         hidden_numbers=_hidden_numbers(fields["hidden_numbers"]),

@@ -53,6 +53,7 @@ class Conversation:
         asked: the customer's last question that was answered or asked back about, empty for none.
         told: ids of the FAQ entries that answered it or were nearest to it.
         blocked: True where an agent wants the customer to get no answers.
+        announced: keys of the announcements that the customer was told.
         answered: the number of the message answered last, empty where it cannot be edited.
         earlier: the state that it was answered from, as JSON values.
     """
@@ -70,6 +71,7 @@ class Conversation:
     asked: str = ""
     told: tuple[str, ...] = ()
     blocked: bool = False
+    announced: tuple[str, ...] = ()
     answered: str = ""
     earlier: dict[str, Any] = field(default_factory=dict)
 
@@ -85,6 +87,6 @@ class Conversation:
         known["form"] = FormState(**form) if form else None
         known["status"] = Status(known.get("status", "bot"))
         known["moods"] = tuple(known.get("moods", ()))
-        for name in ("options", "told"):
+        for name in ("options", "told", "announced"):
             known[name] = tuple(known.get(name, ()))
         return cls(**known)

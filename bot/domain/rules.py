@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import IntEnum, StrEnum
 
 from bot.domain.private_numbers import PrivateKind
@@ -261,6 +261,26 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """What every customer is told once while it holds.
+
+    Attributes:
+        begins: from when on.
+        ends: until when.
+        texts: language to what is said.
+    """
+
+    begins: datetime
+    ends: datetime
+    texts: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """What tells it from others; one whose words change is news again."""
+        return f"{self.begins.isoformat()} {next(iter(self.texts.values()))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Roles:
     """Intents that the policy itself has to know; empty where the bot has none such.
 
@@ -312,6 +332,7 @@ class BotRules:
         max_characters: longer messages are not read.
         related: how many related questions are offered under an FAQ answer.
         hours: when people are there; None for always.
+        announcements: what every customer is told once while it holds.
         messages_a_minute: how many messages of a customer are answered within a minute; the rest get no answer.
         unwanted: words that the bot and its agents never say, and that customers are asked not to say.
         hidden_numbers: which numbers are hidden in what customers and agents write.
@@ -332,6 +353,7 @@ class BotRules:
     max_characters: int = 4000
     related: int = 2
     hours: Hours | None = None
+    announcements: tuple[Announcement, ...] = ()
     messages_a_minute: int = 30
     unwanted: tuple[str, ...] = ()
     hidden_numbers: frozenset[PrivateKind] = frozenset(PrivateKind)

@@ -18,7 +18,7 @@ from bot.adapters.sql_log import SqlLog, open_log
 from bot.bot_files import BotFiles, load_bot_files
 from bot.domain.conversation import Conversation
 from bot.domain.messages import ContentKind, IncomingMessage, Reply
-from bot.domain.rules import DeskRules, Priority
+from bot.domain.rules import Announcement, DeskRules, Priority
 from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
@@ -321,6 +321,17 @@ def test_an_answer_is_reworded_only_as_far_as_it_is_true(
     assert document["replies"][0]["text"] == said
     offered = [button["value"] for button in document["replies"][0]["buttons"]]
     assert ("more:wool.en" in offered) == (outcome == "used")
+
+
+def test_an_announcement_is_made_once(house: House, files: BotFiles) -> None:
+    now = house.clock.now()
+    late = Announcement(now, now + timedelta(days=1), {"en": "Parcels are late today.", "zh": "今天包裹会晚到。"})
+    engine = Engine(Reader(), Search(), {ENTRY.id: ENTRY})
+    rules = replace(files.rules, announcements=(late,))
+    pipeline = Pipeline(lambda: engine, house.log, house.state, rules, files.templates, house.clock)
+    first, second = (pipeline.handle(house.says("#greeting", number)) for number in (1, 2))
+    assert first["replies"][0]["text"] == "Parcels are late today."
+    assert len(first["replies"]) == len(second["replies"]) + 1
 
 
 def test_a_customer_has_everything_removed_and_is_told_so(house: House) -> None:

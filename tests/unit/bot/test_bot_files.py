@@ -342,6 +342,32 @@ def test_a_bot_needs_no_actions(folder: Path) -> None:
     assert '"order_lookup" is not an action of actions.yaml; expected none at all' in complaint(folder)
 
 
+def test_announcements_are_read_in_the_hours_time_zone(folder: Path) -> None:
+    with (folder / "bot.yaml").open("a", encoding="utf-8") as file:
+        file.write(
+            'announcements:\n  - {from: 2026-12-24 18:00, until: 2026-12-25, text: {en: "Closed.", zh: "休息。"}}\n'
+        )
+    (announcement,) = load_bot_files(folder).rules.announcements
+    assert announcement.begins.isoformat() == "2026-12-24T18:00:00+01:00"
+    assert announcement.ends.isoformat() == "2026-12-25T00:00:00+01:00"
+    assert announcement.texts == {"en": "Closed.", "zh": "休息。"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{from: soon, until: 2026-12-25, text: {en: a, zh: b}}", '"soon" is no moment'),
+        ("{from: 2026-12-26, until: 2026-12-25, text: {en: a, zh: b}}", "ends before it begins"),
+        ("{from: 2026-12-24, until: 2026-12-25, text: {en: a}}", "zh"),
+        ("{from: 2026-12-24, text: {en: a, zh: b}}", "until"),
+    ],
+)
+def test_a_mistake_in_an_announcement_is_named(folder: Path, line: str, message: str) -> None:
+    with (folder / "bot.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"announcements:\n  - {line}\n")
+    assert message in complaint(folder)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
