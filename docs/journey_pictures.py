@@ -9,13 +9,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from bot.channels.telegram_keyboard import THUMBS
 from tests.e2e.console import AgentDesk, add_agent
 from tests.e2e.customer import ANSWER_SECONDS
 from tests.e2e.server import Server, wait_until
 from tests.e2e.telegram_double.double import TelegramDouble
 from tests.e2e.telegram_double.state import BotMessage
 
-SIZE = {"width": 760, "height": 760}
+SIZE = {"width": 1040, "height": 760}
 _STYLE = """
 body { margin: 0; background: #d5e3c8; font: 15px/1.35 sans-serif; width: 420px; }
 header { background: #517da2; color: #fff; padding: 10px 16px; font-weight: bold; }
@@ -26,6 +27,10 @@ main { display: flex; flex-direction: column; gap: 6px; padding: 12px; }
 .row { display: flex; gap: 4px; width: 342px; }
 .row span { flex: 1; background: #7f9e74; color: #fff; text-align: center; padding: 6px 4px; border-radius: 8px; }
 """
+_THUMB = (
+    '<svg width="18" height="18" viewBox="0 0 24 24" fill="currentColor" style="rotate: {turned}deg">'
+    '<path d="M2 10h4v11H2z M8 10l4-8c2 0 3 1 2.5 3L14 9h7v4l-3 8H8z"/></svg>'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ SCRIPTS = {
         customer="小李",
         questions=("你们几点开门？", "那周日呢？"),
         form=("我的订单到哪了？", "FD20481937", "是的"),
-        anger="太过分了！我都等了好几个星期，真的气死了！！！",
+        anger="太过分了！你们就是骗子，我真的气死了！！！",
         reply="非常抱歉，您的包裹在仓库耽搁了，明天就能送到。",
     ),
 }
@@ -137,6 +142,8 @@ def _walk(browser: Browser, server: Server, chat: Chat, lang: str, images: Path)
     desk.open(chat.conversation)
     chat.after(lambda: desk.reply(script.reply), replies=2)
     desk.page.wait_for_timeout(500)
+    desk.page.reload()
+    desk.page.wait_for_timeout(500)
     desk.page.screenshot(path=images / f"journey-{lang}-console.png")
     desk.page.once("dialog", lambda dialog: dialog.accept())
     chat.after(lambda: desk.press("close"), replies=2)
@@ -148,8 +155,14 @@ def _walk(browser: Browser, server: Server, chat: Chat, lang: str, images: Path)
 
 
 def _told(message: BotMessage) -> str:
-    rows = ("".join(f"<span>{escape(button['text'])}</span>" for button in row) for row in message.rows)
+    rows = ("".join(f"<span>{_label(button['text'])}</span>" for button in row) for row in message.rows)
     return _bubble("bot", message.text) + "".join(f'<div class="row">{row}</div>' for row in rows)
+
+
+def _label(text: str) -> str:
+    """A button's label, with thumbs drawn: a browser may have no font for them."""
+    turned = {THUMBS["+"]: 0, THUMBS["-"]: 180}.get(text)
+    return escape(text) if turned is None else _THUMB.format(turned=turned)
 
 
 def _bubble(who: str, text: str) -> str:
