@@ -1,4 +1,4 @@
-"""Takes the pictures of the README: `python -m docs.screenshots RELEASE`, with a release of the example shop."""
+"""Takes the pictures of README and `journey.md`: `python -m docs.screenshots RELEASE`, a shop's release."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from docs.journey_pictures import take_journey
 from tests.e2e.conftest import CHROMIUM, CHROMIUM_OPTIONS
 from tests.e2e.console import LOCALES, AgentDesk, add_agent
 from tests.e2e.server import Server
@@ -46,6 +47,7 @@ def main(release: Path) -> None:
         turn.locator("summary").click()
         turn.scroll_into_view_if_needed()
         save(desk.page, "console-conversation")
+        take_journey(browser, release, IMAGES)
         browser.close()
 
 
