@@ -322,6 +322,21 @@ def test_outbox_that_is_away_comes_back(double: TelegramDouble, outbox: MemoryOu
     assert texts(double, ANN) == ["late"]
 
 
+def test_the_return_of_the_store_is_not_awaited_as_long_as_telegrams(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    outbox.away = intake.away = True
+    timing = replace(FAST, first_retry=30.0, longest_outage=60.0, longest_store_outage=0.2)
+    with running(double, intake, timing=timing):
+        double.user_says(ANN, "hi")
+        outbox.add(ANN, "late")
+        double.wait_for(ANN)
+        outbox.away = intake.away = False
+        double.wait_for(ANN, 2)
+        wait_until(lambda: not double.pending_updates)
+    assert [message.text for message in intake.stored.values()] == ["hi"]
+
+
 def test_blocked_and_unknown_chats_are_given_up_for_good(
     double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
 ) -> None:
