@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from bot.channels.telegram_keyboard import THUMBS
 from tests.e2e.console import AgentDesk, add_agent
@@ -16,7 +16,7 @@ from tests.e2e.server import Server, wait_until
 from tests.e2e.telegram_double.double import TelegramDouble
 from tests.e2e.telegram_double.state import BotMessage
 
-SIZE = {"width": 1040, "height": 760}
+SIZE: ViewportSize = {"width": 1040, "height": 760}
 _STYLE = """
 body { margin: 0; background: #d5e3c8; font: 15px/1.35 sans-serif; width: 420px; }
 header { background: #517da2; color: #fff; padding: 10px 16px; font-weight: bold; }
