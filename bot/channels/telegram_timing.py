@@ -35,7 +35,7 @@ class Timing:
     request: float = 10.0
     outbox: float = 0.3
     first_retry: float = 1.0
-    longest_retry: float = 300.0
+    longest_retry: float = 30.0
     longest_outage: float = 15.0
     longest_store_outage: float = 2.0
     lease: float = 30.0
