@@ -130,11 +130,16 @@ def wait_until_served(telegram: TelegramDouble, engine: sa.Engine, seconds: floa
     say(f"not everything was answered within {seconds:g} s")
 
 
+def update_of(message: str) -> int:
+    """The update that a message of Telegram came by, from the message's id such as `u12/3`."""
+    return int(message.removeprefix("u").partition("/")[0])
+
+
 def read_turns(engine: sa.Engine) -> list[int]:
     """The update that each turn answers."""
     statement = sa.text("SELECT m.external_id FROM turn t JOIN message m ON m.id = t.message_id")
     with engine.connect() as connection:
-        return [int(update.removeprefix("u")) for (update,) in connection.execute(statement)]
+        return [update_of(update) for (update,) in connection.execute(statement)]
 
 
 def read_replies(engine: sa.Engine) -> list[Reply]:
@@ -145,7 +150,7 @@ def read_replies(engine: sa.Engine) -> list[Reply]:
     )
     with engine.connect() as connection:
         return [
-            Reply(conversation, int(update.removeprefix("u")), int(message or 0))
+            Reply(conversation, update_of(update), int(message or 0))
             for conversation, update, message in connection.execute(statement)
         ]
 

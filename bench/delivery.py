@@ -28,6 +28,7 @@ import httpx
 import sqlalchemy as sa
 
 from bench.commands import SHOP, BenchmarkError, environment, frontdesk, say
+from bench.customers import update_of
 from bench.figures import Figure, Goal, Outcome
 from bench.pipeline import install
 from bench.releases import Setup, train_shop
@@ -370,7 +371,7 @@ def _wait_until_quiet(engine: sa.Engine) -> None:
 
 def _turns(engine: sa.Engine) -> dict[str, list[int]]:
     statement = "SELECT m.conversation, m.external_id FROM turn t JOIN message m ON m.id = t.message_id ORDER BY t.id"
-    return _grouped(engine, statement, lambda value: int(value.removeprefix("u")))
+    return _grouped(engine, statement, update_of)
 
 
 def _written(engine: sa.Engine) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from bench.commands import BenchmarkError
-from bench.customers import Customers, Reply, Served, Written, judge
+from bench.customers import Customers, Reply, Served, Written, judge, update_of
 from bench.outages import recovery
 from bench.telegram_faults import Storm
 from tests.e2e.telegram_double.double import TelegramDouble
@@ -94,3 +94,7 @@ def test_the_storm_notes_who_does_not_wait_as_told(monkeypatch: pytest.MonkeyPat
     now += 1.0
     storm("sendMessage", 1)
     assert storm.early == 1
+
+
+def test_an_update_is_known_by_its_message() -> None:
+    assert (update_of("u12/3"), update_of("u12")) == (12, 12)
