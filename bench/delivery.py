@@ -28,7 +28,7 @@ import httpx
 import sqlalchemy as sa
 
 from bench.commands import SHOP, BenchmarkError, environment, frontdesk, say
-from bench.customers import update_of
+from bench.customers import TEXTS, update_of
 from bench.figures import Figure, Goal, Outcome
 from bench.pipeline import install
 from bench.releases import Setup, train_shop
@@ -46,16 +46,6 @@ _QUIET_SECONDS = 900.0
 SECRET = secrets.token_hex(16)
 """What the webhook asks for."""
 
-_TEXTS = (
-    "How long does delivery take?",
-    "多久能送到？",
-    "Do you sell gift cards?",
-    "你们几点开门？",
-    "Can I pay in instalments?",
-    "可以开发票吗？",
-    "How do I descale my kettle?",
-    "谢谢！",
-)
 _COMMAND = "python -m bench delivery"
 
 
@@ -117,7 +107,7 @@ def plan(updates: int, chats: int, seed: int) -> dict[int, list[Delivery]]:
     planned: dict[int, list[Delivery]] = defaultdict(list)
     for number in range(1, updates + 1):
         chat = 1000 + number % chats
-        planned[chat].append(Delivery(chat, number, _TEXTS[number % len(_TEXTS)]))
+        planned[chat].append(Delivery(chat, number, TEXTS[number % len(TEXTS)]))
     for deliveries in planned.values():
         for first in list(deliveries):
             for _ in range(chance.randint(0, 2)):
