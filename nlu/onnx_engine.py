@@ -32,6 +32,8 @@ class OnnxEngine:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Processors without VNNI add products of 8 bits in 16, which overflow; there this takes a slower way instead.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         source = graph if isinstance(graph, bytes) else str(graph)
         name = "The graph" if isinstance(graph, bytes) else str(graph)
         try:

@@ -26,9 +26,8 @@ _FUSED = "com.microsoft"
 _OPSET = 18
 _IR_VERSION = 9
 _ACTIVATIONS = {"gelu": ("Gelu", _FUSED), "gelu_new": ("FastGelu", _FUSED), "relu": ("Relu", "")}
-_LEVELS = 63
-"""The largest whole number of a weight. It takes 7 of the 8 bits: processors without VNNI add two products of a weight
-and an input in 16 bits, which larger ones would overflow."""
+_LEVELS = 127
+"""The largest whole number of a weight; `nlu.onnx_engine` sees to it that sums of such products do not overflow."""
 _MOVED = 0.75
 """How much of an input's range moves to the weights, 0 to 1."""
 

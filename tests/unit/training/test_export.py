@@ -12,7 +12,7 @@ from nlu.torch_engine import TorchEngine
 from nlu.types import InputError, ReleaseError
 from tests.unit.training.test_fit import small_reader, texts
 from training import export
-from training.export import FULL, QUANTISED, export_graph, input_ranges
+from training.export import FULL, QUANTISED, Variant, export_graph, input_ranges
 from training.graph import build_graph
 from training.probe import fit_heads
 from training.reading import read_with
@@ -81,3 +81,24 @@ def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"no graph")
     with pytest.raises(ReleaseError, match=r"model\.onnx: cannot be run"):
         OnnxEngine(path)
+
+
+def variant(lost: float, noise: float, cosine: float = 0.999) -> Variant:
+    return Variant(QUANTISED, cosine, {"intent": 0.98}, {"intent": lost}, {"intent": noise}, 1.0, b"")
+
+
+def test_a_loss_within_chance_is_borne_up_to_a_point() -> None:
+    assert variant(0.005, 0.001).is_faithful
+    assert not variant(0.006, 0.001).is_faithful
+    assert variant(0.0066, 0.0067).is_faithful
+    assert not variant(0.012, 0.02).is_faithful
+    assert not variant(-0.01, 0.02, cosine=0.98).is_faithful
+
+
+def test_how_far_chance_goes_is_measured_on_what_is_read_differently(tmp_path: Path) -> None:
+    reader, said = small_reader({"intent": 3}, 2), texts(300)
+    fit_heads(reader, said, 0)
+    found = export_graph(reader, tmp_path, said, said, 0)
+    assert found[FULL]["noise"] == {"intent": 0.0}
+    differing = (1 - found[QUANTISED]["agreement"]["intent"]) * len(said)
+    assert found[QUANTISED]["noise"]["intent"] <= round(differing**0.5 / len(said), 4) + 1e-4
