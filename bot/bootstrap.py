@@ -1,10 +1,10 @@
-"""The only place that builds real objects from settings."""
+"""Builds real objects from settings, with `bot.outside`; nothing else does."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +13,8 @@ from functools import partial
 import structlog
 from fastapi import FastAPI, Header, Request, Response
 
-from bot import faq_api
-from bot.adapters.chat_endpoint import ChatEndpoint
+from bot import faq_api, outside
 from bot.adapters.embedded_redis import EmbeddedRedis, open_embedded
-from bot.adapters.http_actions import HttpActions
 from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.api import Authorisation, create_app
@@ -33,7 +31,6 @@ from bot.handover import Desk
 from bot.intake import MessageIntake
 from bot.live_engine import LiveEngine
 from bot.pipeline import Pipeline
-from bot.rewriting import Rewriting
 from bot.settings import Settings, kept_key
 from bot.templates import OPTIONAL_TEMPLATES
 from nlu.releases import ReleaseStore
@@ -198,8 +195,9 @@ def open_services(settings: Settings) -> Services:
         files.templates,
         clock,
         settings.state_ttl,
-        _rewriting(settings, files.rules.unwanted),
-        _actions(settings),
+        outside.rewriting(settings, files.rules.unwanted),
+        outside.actions(settings),
+        outside.hearing(settings, files.rules.hidden_numbers),
     )
     api_key, is_new = _key(settings, "api_key")
     secret_key, _ = _key(settings, "secret_key")
@@ -247,20 +245,6 @@ def _agents_chat(settings: Settings, files: BotFiles) -> AgentsChat | None:
         return None
     console = f"{settings.public_url.rstrip('/')}/console" if settings.public_url else ""
     return AgentsChat(f"telegram:{settings.telegram_agents_chat}", files.rules.default_language, console)
-
-
-def _rewriting(settings: Settings, unwanted: Sequence[str]) -> Rewriting | None:
-    if settings.rewrite_url is None:
-        return None
-    key = settings.rewrite_key.get_secret_value() if settings.rewrite_key else None
-    endpoint = ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds)
-    return Rewriting(endpoint, unwanted)
-
-
-def _actions(settings: Settings) -> HttpActions | None:
-    if settings.actions_url is None:
-        return None
-    return HttpActions(settings.actions_url, settings.actions_key.get_secret_value() if settings.actions_key else None)
 
 
 def build_telegram(services: Services) -> TelegramChannel | None:
@@ -344,6 +328,7 @@ def build_app(services: Services) -> FastAPI:
             secret_key=services.secret_key,
             bot_names=names,
             sla=services.files.rules.escalation.desk.sla,
+            attachments=outside.attachments(services.settings),
         )
     )
     pages.mount_static(app)

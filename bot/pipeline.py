@@ -21,6 +21,7 @@ from bot.domain.rules import BotRules, Priority
 from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.excerpts import Excerpts
+from bot.hearing import Hearing
 from bot.hours import in_words, opens_at
 from bot.moves import related_entries
 from bot.policy import decide
@@ -51,6 +52,7 @@ class Pipeline:
         state_ttl: seconds after which an idle conversation starts afresh.
         rewriting: rewords FAQ answers, None to say them in their own words.
         actions: the company's own API, None where there is none.
+        hearing: puts voice messages into words, None where nothing does.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Pipeline:
         state_ttl: int = 86_400,
         rewriting: Rewriting | None = None,
         actions: Actions | None = None,
+        hearing: Hearing | None = None,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -75,6 +78,7 @@ class Pipeline:
         self._excerpts = Excerpts()
         self._rewriting = rewriting
         self._actions = actions
+        self._hearing = hearing
 
     def handle(self, message: IncomingMessage) -> dict[str, Any]:
         """Answers one stored message and stores its turn.
@@ -92,8 +96,10 @@ class Pipeline:
         if (flood := self._flood(message, before)) is not None:
             return self._answer_unread(message, before, flood)
         engine = self._engine()
+        expected = next((lang for lang in (message.lang, before.lang) if lang in self._rules.languages), None)
+        if self._hearing is not None and not before.blocked:
+            message = self._hearing.of(message, before.lang or None)
         spoken = as_said(message)
-        expected = next((lang for lang in (spoken.lang, before.lang) if lang in self._rules.languages), None)
         understanding = engine.understander.understand([spoken.text], [expected])[0]
         lang = understanding.lang or before.lang or None
         hits = found(engine, understanding, lang)

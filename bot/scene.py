@@ -34,7 +34,9 @@ class Tap:
 
 
 def as_said(message: IncomingMessage) -> IncomingMessage:
-    """A `say:` button as the text it stands for, to be understood like typed words; any other message as it is."""
+    """A `say:` button or a voice message with words as typed ones, to be understood alike; any other as it is."""
+    if message.kind is ContentKind.VOICE and message.text.strip():
+        return replace(message, kind=ContentKind.TEXT)
     match = _TAP.fullmatch(message.text)
     if message.kind is not ContentKind.BUTTON or match is None or match[1] != "say":
         return message

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
         rewrite_model: the model's name at that endpoint.
         rewrite_key: the endpoint's bearer token, where it needs one.
         rewrite_seconds: how long a customer waits for a rewording.
+        transcribe_url: an OpenAI-compatible endpoint that puts voice messages into words; absent, agents listen.
+        transcribe_model: the model's name at that endpoint.
+        transcribe_key: the endpoint's bearer token, where it needs one.
+        transcribe_seconds: how long a voice message may take to be put into words.
     """
 
     model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore", frozen=True)
@@ -78,6 +82,10 @@ class Settings(BaseSettings):
     rewrite_model: str = "default"
     rewrite_key: SecretStr | None = None
     rewrite_seconds: int = Field(4, ge=1, le=10)
+    transcribe_url: str | None = None
+    transcribe_model: str = "whisper-1"
+    transcribe_key: SecretStr | None = None
+    transcribe_seconds: int = Field(20, ge=1, le=60)
 
     @field_validator(
         "redis_url",
@@ -94,13 +102,15 @@ class Settings(BaseSettings):
         "actions_key",
         "rewrite_url",
         "rewrite_key",
+        "transcribe_url",
+        "transcribe_key",
         mode="before",
     )
     @classmethod
     def _blank_is_absent(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("actions_url", "rewrite_url", "public_url")
+    @field_validator("actions_url", "rewrite_url", "transcribe_url", "public_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

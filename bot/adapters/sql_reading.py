@@ -178,6 +178,7 @@ def _views(session: Session, told: list[Told]) -> list[TurnView]:
             at=message.at,
             text=message.text,
             kind=message.kind,
+            media=message.media,
             document=turn.document,
             replies=tuple(replies.get(turn.id or 0, ())),
             corrections=corrected.get(turn.id or 0, {}),

@@ -96,6 +96,7 @@ class MessageRow(SQLModel, table=True):
     kind: str = Field(sa_type=StorableText)
     lang: str | None = Field(default=None, sa_type=StorableText)
     customer: str | None = Field(default=None, sa_type=StorableText)
+    media: str = Field(default="", sa_type=StorableText, sa_column_kwargs={"server_default": ""})
     at: datetime = Field(sa_type=UtcDateTime)
     answered: bool = False
 

@@ -91,6 +91,7 @@ class SqlTurns(SqlAccess):
             if earlier is not None:
                 return earlier
             message.answered = True
+            message.text = turn.message.text
             row = _turn_row(turn, message_id)
             session.add(row)
             session.flush()
@@ -125,6 +126,7 @@ def _message_row(message: IncomingMessage) -> MessageRow:
         kind=message.kind.value,
         lang=message.lang,
         customer=message.customer,
+        media=message.media,
         at=message.at,
     )
 
@@ -138,6 +140,7 @@ def _incoming(row: MessageRow) -> IncomingMessage:
         kind=ContentKind(row.kind),
         lang=row.lang,
         customer=row.customer,
+        media=row.media,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from telegram import Bot, CallbackQuery, Message, Update, User
@@ -61,7 +61,7 @@ def incoming(update: Update, received: datetime, username: str = "") -> Incoming
         return None
     if message is None or chat_of(message.conversation) is None:
         return None
-    texts = (message.text, message.lang or "", message.customer or "")
+    texts = (message.text, message.lang or "", message.customer or "", message.media)
     return message if all(isinstance(text, str) for text in texts) else None
 
 
@@ -77,11 +77,15 @@ def _read(update: Update, received: datetime, username: str) -> IncomingMessage 
         kind = ContentKind.EDITED
         if not text:
             return None
+    if message.chat.type != ChatType.PRIVATE:
+        groups = (ChatType.GROUP, ChatType.SUPERGROUP)
+        said = _said_to(username, message, text) if message.chat.type in groups else None
+        if said is None:
+            return None
+        text = said
     number = f"/{message.message_id}" if isinstance(message.message_id, int) else ""
-    if message.chat.type == ChatType.PRIVATE:
-        return _message(update, message.chat.id, message.from_user, kind, text, received, number)
-    said = _said_to(username, message, text) if message.chat.type in (ChatType.GROUP, ChatType.SUPERGROUP) else None
-    return None if said is None else _message(update, message.chat.id, message.from_user, kind, said, received, number)
+    found = _message(update, message.chat.id, message.from_user, kind, text, received, number)
+    return replace(found, media=_media(message))
 
 
 def verdict_of(query: CallbackQuery) -> Verdict | None:
@@ -123,6 +127,13 @@ def _content(message: Message) -> tuple[ContentKind, str]:
     if message.document or message.audio or message.video:
         return ContentKind.FILE, caption
     return ContentKind.OTHER, caption
+
+
+def _media(message: Message) -> str:
+    """The id of the file that came along, by which Telegram gives it; of a photo the largest size."""
+    photo = message.photo[-1] if message.photo else None
+    file = photo or message.voice or message.document or message.audio or message.video
+    return file.file_id if file else ""
 
 
 def _said_to(username: str, message: Message, text: str) -> str | None:

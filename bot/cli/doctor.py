@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import socket
 import sys
+import wave
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import httpx
 import typer
 
-from bot.adapters.chat_endpoint import ChatEndpoint
+from bot import outside
 from bot.adapters.embedded_redis import open_embedded
 from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import open_log
@@ -19,6 +21,7 @@ from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
 from bot.cli.learn import AsJson
 from bot.cli.output import print_json, print_line
+from bot.domain.messages import Attachment
 from bot.errors import FaqError, FrontdeskError, SettingsError, UnavailableError
 from bot.settings import Settings, read_settings
 
@@ -46,7 +49,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check Redis, SQL, release, bot files, token, disk, port, rewriting; ends with 2 where something is wrong."""
+    """Check Redis, SQL, release, bot files, token, disk, port and endpoints; ends with 2 where something is wrong."""
     settings = read_settings()
     checks: dict[str, Callable[[Settings], str]] = {
         "bot files": _bot_files,
@@ -57,6 +60,7 @@ def doctor(as_json: AsJson = False) -> None:
         "port": _port,
         "telegram": _telegram,
         "rewriting": _rewriting,
+        "voice": _voice,
     }
     findings = [_examine(name, check, settings) for name, check in checks.items()]
     if as_json:
@@ -168,10 +172,9 @@ def _telegram(settings: Settings) -> str:
 
 
 def _rewriting(settings: Settings) -> str:
-    if settings.rewrite_url is None:
+    endpoint = outside.chat_endpoint(settings)
+    if endpoint is None:
         return "off; set FRONTDESK_REWRITE_URL to have FAQ answers reworded"
-    key = settings.rewrite_key.get_secret_value() if settings.rewrite_key else None
-    endpoint = ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds)
     try:
         endpoint.rewrite("Is it free?", "It is free.", settings.languages[0])
     except UnavailableError as error:
@@ -181,3 +184,29 @@ def _rewriting(settings: Settings) -> str:
     finally:
         endpoint.close()
     return f"{settings.rewrite_model} answers at {settings.rewrite_url}"
+
+
+def _voice(settings: Settings) -> str:
+    endpoint = outside.transcription_endpoint(settings)
+    if endpoint is None:
+        return "off; set FRONTDESK_TRANSCRIBE_URL to have voice messages put into words"
+    try:
+        endpoint.transcribe(_silence(), settings.languages[0])
+    except UnavailableError as error:
+        raise SettingsError(
+            f"FRONTDESK_TRANSCRIBE_URL: {error}. Check address, model and key, or leave it out."
+        ) from error
+    finally:
+        endpoint.close()
+    return f"{settings.transcribe_model} answers at {settings.transcribe_url}"
+
+
+def _silence() -> Attachment:
+    """A second of silence."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * 16_000))
+    return Attachment("silence.wav", content.getvalue())

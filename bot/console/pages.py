@@ -12,9 +12,10 @@ from bot.console.auth import Session, Sessions
 from bot.console.conversation import ConversationPage, add_conversation, add_correction
 from bot.console.desk import add_desk
 from bot.console.login import Guard, add_login
+from bot.console.media import add_media
 from bot.console.render import ConsoleRoute, Pages
 from bot.console.views import QueueRow, calls, conversation_row, queue_row
-from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
+from bot.domain.ports import Attachments, Clock, ConversationLog, Knowledge, LiveState
 from bot.domain.records import Escalation, TurnView
 from bot.domain.rules import ServiceLevel
 from bot.handover import Desk
@@ -39,6 +40,7 @@ def build_router(
     secret_key: str,
     bot_names: Mapping[str, str],
     sla: ServiceLevel,
+    attachments: Attachments | None = None,
 ) -> APIRouter:
     """Builds the console's routes.
 
@@ -50,6 +52,7 @@ def build_router(
         secret_key: signs CSRF tokens.
         bot_names: language to the name in the header.
         sla: how soon customers are to be helped.
+        attachments: fetches what customers sent beside their words; None where no channel has any.
 
     Returns:
         A router with everything under /console but the static files (see `mount_static`).
@@ -66,6 +69,7 @@ def build_router(
     page = ConversationPage(log, knowledge, pages)
     add_conversation(router, page, desk, guard)
     add_correction(router, page, desk, log, guard)
+    add_media(router, log, attachments, guard)
     add_audit(router, log, guard, pages)
     return router
 

@@ -64,6 +64,7 @@ class TurnCard:
         replies: what went out.
         corrections: which corrections hold, by field.
         feedback: +1, -1 or 0.
+        has_media: True where a file came along.
     """
 
     id: int
@@ -74,6 +75,7 @@ class TurnCard:
     replies: tuple[Outgoing, ...]
     corrections: Mapping[str, Correction]
     feedback: int
+    has_media: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ def show_turn(turn: TurnView, corrections: Iterable[Correction], labels: Mapping
         replies=turn.replies,
         corrections={correction.field: correction for correction in corrections},
         feedback=turn.feedback,
+        has_media=bool(turn.media),
     )
 
 

@@ -33,6 +33,7 @@ class IncomingMessage:
         kind: what it is made of.
         lang: the language that the channel or the caller names, if any.
         customer: a display name, if the channel gives one.
+        media: the channel's name for what came beside the words, by which the file is fetched; empty for nothing.
     """
 
     id: str
@@ -42,6 +43,7 @@ class IncomingMessage:
     kind: ContentKind = ContentKind.TEXT
     lang: str | None = None
     customer: str | None = None
+    media: str = ""
 
     @property
     def channel(self) -> str:
@@ -53,6 +55,19 @@ class IncomingMessage:
     def number(self) -> str:
         """The part of the id after a slash, which an edit of the message shares with it; empty where there is none."""
         return self.id.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that a customer sent.
+
+    Attributes:
+        name: its name, of which the ending tells the format.
+        content: its bytes.
+    """
+
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)

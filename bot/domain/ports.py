@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.domain.conversation import Conversation
-from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.messages import Attachment, IncomingMessage, Reply
 from bot.domain.records import (
     Agent,
     AgentLoad,
@@ -376,6 +376,41 @@ class Intake(Protocol):
 
         Raises:
             UnavailableError: Redis or SQL is away; where the message was stored, it is answered later.
+        """
+
+
+class Attachments(Protocol):
+    """What customers sent beside their words, kept by the channel that they used."""
+
+    def fetch(self, media: str) -> Attachment:
+        """Fetches a file.
+
+        Args:
+            media: the channel's name for it.
+
+        Returns:
+            The file.
+
+        Raises:
+            UnavailableError: the channel does not give it, in time or at all.
+        """
+
+
+class Transcriber(Protocol):
+    """Puts speech into words."""
+
+    def transcribe(self, recording: Attachment, lang: str | None) -> str:
+        """Writes down what is said.
+
+        Args:
+            recording: the sound.
+            lang: the language that is expected, None for any.
+
+        Returns:
+            The words; empty where nothing is said.
+
+        Raises:
+            UnavailableError: it did not answer in time, or with something else.
         """
 
 

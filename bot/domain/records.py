@@ -106,6 +106,7 @@ class TurnView:
         replies: bot's replies and, after them, what agents and the system wrote before the next turn.
         corrections: field to value.
         feedback: +1, -1 or 0.
+        media: the channel's name for what came beside the words; empty for nothing.
     """
 
     id: int
@@ -118,6 +119,7 @@ class TurnView:
     replies: tuple[Outgoing, ...]
     corrections: dict[str, str] = field(default_factory=dict)
     feedback: int = 0
+    media: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ import telegram
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter, TimedOut
 from telegram.request import HTTPXRequest
 
+from bot.adapters.telegram_files import TelegramFiles
+from bot.errors import UnavailableError
 from tests.e2e.telegram_double.double import TelegramDouble
 from tests.e2e.telegram_double.state import Fault
 
@@ -288,6 +290,14 @@ def test_buttons_are_tapped_and_answered(double: TelegramDouble) -> None:
     assert double.answered_queries == ["q1"]
     with pytest.raises(AssertionError, match="no button 'Yes'"):
         double.user_taps(CHAT, "Yes")
+
+
+def test_what_a_customer_sent_is_fetched_for_an_agent(double: TelegramDouble) -> None:
+    update = double.user_sends(CHAT, "voice")
+    files = TelegramFiles(double.state.token, double.url)
+    assert files.fetch(update["message"]["voice"]["file_id"]).content == b"content of voice.ogg"
+    with pytest.raises(UnavailableError, match="does not give the file"):
+        files.fetch("unknown")
 
 
 def test_files_go_both_ways(double: TelegramDouble) -> None:

@@ -17,10 +17,11 @@ from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.bot_files import BotFiles, load_bot_files
 from bot.domain.conversation import Conversation
-from bot.domain.messages import ContentKind, IncomingMessage, Reply
+from bot.domain.messages import Attachment, ContentKind, IncomingMessage, Reply
 from bot.domain.rules import Announcement, DeskRules, Priority
 from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
+from bot.hearing import Hearing
 from bot.intake import MessageIntake
 from bot.pipeline import Pipeline
 from bot.rewriting import Rewriting
@@ -212,6 +213,49 @@ def test_without_a_release_the_message_waits(house: House, files: BotFiles) -> N
     with pytest.raises(UnavailableError, match="No release"):
         pipeline.handle(house.says("#greeting"))
     assert house.log.pending_conversations() == ["api-1"]
+
+
+class Ear:
+    """Hears what it is told to hear; an error is raised."""
+
+    def __init__(self, words: str | Exception) -> None:
+        self.words = words
+
+    def fetch(self, media: str) -> Attachment:
+        return Attachment("voice.ogg", media.encode())
+
+    def transcribe(self, recording: Attachment, lang: str | None) -> str:
+        if isinstance(self.words, Exception):
+            raise self.words
+        return self.words
+
+
+@pytest.mark.parametrize(
+    ("words", "kept", "template"),
+    [("#greeting", "#greeting", "greeting"), (UnavailableError("no answer"), "", "got_voice"), ("", "", "got_voice")],
+    ids=["heard", "unheard", "silence"],
+)
+def test_a_voice_message_is_answered_by_its_words(
+    house: House, files: BotFiles, words: str | Exception, kept: str, template: str
+) -> None:
+    engine = Engine(Reader(), Search(), {ENTRY.id: ENTRY})
+    ear = Ear(words)
+    pipeline = Pipeline(
+        lambda: engine,
+        house.log,
+        house.state,
+        files.rules,
+        files.templates,
+        house.clock,
+        hearing=Hearing(ear, ear),
+    )
+    house.log.accept(replace(house.says(""), kind=ContentKind.VOICE, media="f1"))
+    message = house.log.next_pending("api-1")
+    assert message is not None
+    document = pipeline.handle(message)
+    assert document["decision"]["template"] == template
+    (turn,) = house.log.turns("api-1")
+    assert (turn.kind, turn.text, turn.media) == ("voice", kept, "f1")
 
 
 def test_a_lost_live_state_is_rebuilt_from_the_log(house: House) -> None:

@@ -63,6 +63,26 @@ def test_kinds_of_messages(content: dict[str, Any], kind: ContentKind, text: str
     assert (got.kind, got.text) == (kind, text)
 
 
+SMALL, LARGE = ({"file_id": name, "file_unique_id": name, "width": 1, "height": 1} for name in ("small", "large"))
+
+
+@pytest.mark.parametrize(
+    ("content", "media"),
+    [
+        ({"text": "hi"}, ""),
+        ({"photo": [SMALL, LARGE]}, "large"),
+        ({"voice": {**FILE, "duration": 2}}, FILE["file_id"]),
+        ({"document": FILE}, FILE["file_id"]),
+        ({"sticker": STICKER}, ""),
+    ],
+    ids=["text", "photo", "voice", "document", "sticker"],
+)
+def test_the_file_that_came_along_is_named(content: dict[str, Any], media: str) -> None:
+    got = read("message", message(**content))
+    assert got is not None
+    assert got.media == media
+
+
 @pytest.mark.parametrize(
     ("content", "text"), [({"text": "no, blue"}, "no, blue"), ({"photo": [], "caption": "this one"}, "this one")]
 )

@@ -1,0 +1,59 @@
+"""Builds, from settings, what reaches services outside that an operator may have: each is absent by default."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from pydantic import SecretStr
+
+from bot.adapters.chat_endpoint import ChatEndpoint
+from bot.adapters.http_actions import HttpActions
+from bot.adapters.telegram_files import TelegramFiles
+from bot.adapters.transcription_endpoint import TranscriptionEndpoint
+from bot.domain.private_numbers import PrivateKind
+from bot.hearing import Hearing
+from bot.rewriting import Rewriting
+from bot.settings import Settings
+
+
+def actions(settings: Settings) -> HttpActions | None:
+    """The company's own API."""
+    return HttpActions(settings.actions_url, _plain(settings.actions_key)) if settings.actions_url else None
+
+
+def chat_endpoint(settings: Settings) -> ChatEndpoint | None:
+    """The language model that rewords."""
+    if settings.rewrite_url is None:
+        return None
+    key = _plain(settings.rewrite_key)
+    return ChatEndpoint(settings.rewrite_url, settings.rewrite_model, key, settings.rewrite_seconds)
+
+
+def rewriting(settings: Settings, unwanted: Sequence[str]) -> Rewriting | None:
+    """What has FAQ answers reworded; `unwanted` are words that are never said."""
+    endpoint = chat_endpoint(settings)
+    return Rewriting(endpoint, unwanted) if endpoint else None
+
+
+def transcription_endpoint(settings: Settings) -> TranscriptionEndpoint | None:
+    """What puts speech into words."""
+    if settings.transcribe_url is None:
+        return None
+    key = _plain(settings.transcribe_key)
+    return TranscriptionEndpoint(settings.transcribe_url, settings.transcribe_model, key, settings.transcribe_seconds)
+
+
+def attachments(settings: Settings) -> TelegramFiles | None:
+    """What fetches files that customers sent."""
+    token = _plain(settings.telegram_token)
+    return TelegramFiles(token, settings.telegram_api_url) if token else None
+
+
+def hearing(settings: Settings, hidden_numbers: Collection[PrivateKind]) -> Hearing | None:
+    """What gives voice messages their words; `hidden_numbers` are not stored."""
+    files, endpoint = attachments(settings), transcription_endpoint(settings)
+    return Hearing(files, endpoint, hidden_numbers) if files and endpoint else None
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
