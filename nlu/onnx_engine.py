@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,8 @@ class OnnxEngine:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Processors without VNNI add products of 8 bits in 16, which overflow; there this takes a slower way instead.
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        if not _sums_in_32_bits():
+            options.add_session_config_entry("session.x64quantprecision", "1")
         source = graph if isinstance(graph, bytes) else str(graph)
         name = "The graph" if isinstance(graph, bytes) else str(graph)
         try:
@@ -59,3 +61,17 @@ class OnnxEngine:
         found = dict(zip(self._names, self._session.run(None, {IDS: ids, MASK: mask}), strict=True))
         logits = {name.removeprefix(HEAD): values for name, values in found.items() if name.startswith(HEAD)}
         return Outputs(found[VECTOR], logits, found.get(TAGS))
+
+
+@functools.cache
+def _sums_in_32_bits(told: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has VNNI or AMX, whose sums of 8-bit products cannot overflow.
+
+    Others add pairs of them in 16 bits; there ONNX Runtime has an exact way, which is as slow as full precision. It is
+    taken too where the processor does not say what it has.
+    """
+    try:
+        flags = set(re.findall(r"^flags\s*:(.*)$", told.read_text(), re.MULTILINE)[0].split())
+    except (OSError, LookupError):
+        return False
+    return not flags.isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8"})

@@ -7,7 +7,7 @@ each output, and the inputs of a product share one that is measured as they come
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,16 +28,26 @@ _IR_VERSION = 9
 _ACTIVATIONS = {"gelu": ("Gelu", _FUSED), "gelu_new": ("FastGelu", _FUSED), "relu": ("Relu", "")}
 _LEVELS = 127
 """The largest whole number of a weight; `nlu.onnx_engine` sees to it that sums of such products do not overflow."""
+_BLOCK = 128
+"""Inputs of a fine product that share a scale."""
 _MOVED = 0.75
 """How much of an input's range moves to the weights, 0 to 1."""
 
 
-def build_graph(reader: Reader, *, quantised: bool = False, ranges: Mapping[str, Floats] | None = None) -> bytes:
+def build_graph(
+    reader: Reader,
+    *,
+    quantised: bool = False,
+    fine: Collection[str] = (),
+    ranges: Mapping[str, Floats] | None = None,
+) -> bytes:
     """Writes a model as an ONNX graph.
 
     Args:
         reader: the trained model.
         quantised: whether products are computed in 8 bits.
+        fine: which products of a layer, such as `outer`, then have scales for each block of their inputs and weights:
+            slower, and several times nearer to full precision.
         ranges: for inputs of products, by the names that `training.export.input_ranges` gives, the largest magnitude of
             each channel, shape `(in,)`; brings channels with outliers to a like range before they are quantised.
 
@@ -53,7 +63,7 @@ def build_graph(reader: Reader, *, quantised: bool = False, ranges: Mapping[str,
             f"The encoder's activation {config.hidden_act!r} or its positions cannot be served. Give a BERT with "
             f"absolute positions and one of {', '.join(_ACTIVATIONS)}."
         )
-    builder = _Builder(quantised=quantised, ranges=ranges or {})
+    builder = _Builder(quantised=quantised, fine=fine, ranges=ranges or {})
     state = builder.embeddings(reader.encoder.embeddings, float(config.layer_norm_eps))
     mask = builder.node("Cast", [MASK], to=TensorProto.INT32)
     for number, layer in enumerate(reader.encoder.encoder.layer):
@@ -74,10 +84,11 @@ def build_graph(reader: Reader, *, quantised: bool = False, ranges: Mapping[str,
 class _Builder:
     """Collects nodes and constants; each method returns the name of the value that it adds."""
 
-    def __init__(self, *, quantised: bool, ranges: Mapping[str, Floats]) -> None:
+    def __init__(self, *, quantised: bool, fine: Collection[str], ranges: Mapping[str, Floats]) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._quantised = quantised
+        self._fine = fine
         self._ranges = ranges
 
     def constant(self, values: NDArray[Any]) -> str:
@@ -157,6 +168,8 @@ class _Builder:
         weights, bias = _array(layer.weight).T, self.constant(_array(layer.bias))
         if not self._quantised:
             return self.node("Add", [self.node("MatMul", [state, self.constant(weights)]), bias])
+        if name.rpartition(".")[2] in self._fine:
+            return self._in_blocks(state, weights, bias)
         state, weights = self._smooth(name, state, weights)
         whole, scales = _quantise(weights)
         inputs = [
@@ -167,6 +180,16 @@ class _Builder:
             bias,
         ]
         return self.node("DynamicQuantizeMatMul", inputs, domain=_FUSED)
+
+    def _in_blocks(self, state: str, weights: Floats, bias: str) -> str:
+        """A product with a scale for each block of a token's inputs and for each block of an output's weights."""
+        rows, columns = weights.shape
+        blocks = np.pad(weights.T, ((0, 0), (0, -rows % _BLOCK))).reshape(columns, -1, _BLOCK)
+        scales = np.maximum(np.abs(blocks).max(2), 1e-8).astype(np.float32) / 127
+        whole = (np.rint(blocks / scales[..., None]) + 128).astype(np.uint8)
+        inputs = [state, self.constant(whole), self.constant(scales), "", "", bias]
+        sizes = {"K": rows, "N": columns, "bits": 8, "block_size": _BLOCK}
+        return self.node("MatMulNBits", inputs, domain=_FUSED, accuracy_level=4, **sizes)
 
     def _smooth(self, name: str, state: str, weights: Floats) -> tuple[str, Floats]:
         """Divides the inputs of a product by a factor for each channel, and multiplies its weights by them.

@@ -14,7 +14,7 @@ from nlu.types import InputError, ReleaseError
 from tests.unit.training.test_fit import small_reader, texts
 from training import export, graph
 from training.datasets import label_array
-from training.export import FULL, QUANTISED, Variant, export_graph, input_ranges
+from training.export import FINE, FULL, QUANTISED, Variant, export_graph, input_ranges
 from training.graph import build_graph
 from training.probe import fit_heads
 from training.reading import read_with
@@ -37,9 +37,9 @@ def test_eight_bits_are_faithful_and_what_was_measured_is_told(tmp_path: Path) -
     reader, said = small_reader({"intent": 3, "emotion": 2}, 2), texts(300)
     fit_heads(reader, said, 0)
     found = export_graph(reader, tmp_path, said, texts(100, seed=1), 0)
-    assert found["chosen"] in {FULL, QUANTISED}
+    assert found["chosen"] in {FULL, QUANTISED, FINE}
     assert found[FULL]["cosine"] == pytest.approx(1, abs=1e-4)
-    assert found[QUANTISED]["cosine"] > 0.99
+    assert min(found[QUANTISED]["cosine"], found[FINE]["cosine"]) > 0.99
     assert found[FULL]["agreement"] == {"emotion": 1.0, "intent": 1.0}
     assert max(map(abs, found[FULL]["lost"].values())) == 0
 
@@ -69,6 +69,22 @@ def test_outliers_of_a_channel_are_smoothed_away() -> None:
         engine = OnnxEngine(build_graph(reader, quantised=True, ranges=seen))
         loss[name] = float(np.square(exact - read_with(engine, said, 0).vectors).sum(1).mean())
     assert loss["smooth"] < 0.01 * loss["plain"]
+
+
+def test_fine_products_lose_little_where_a_token_drowns_the_others() -> None:
+    reader, said = small_reader({"intent": 3}, 2), texts(60)
+    with torch.no_grad():
+        for layer in reader.encoder.encoder.layer:
+            layer.intermediate.dense.weight[3] *= 300.0
+            layer.intermediate.dense.bias[3] = -60.0
+            layer.output.dense.weight *= 20.0
+            layer.output.dense.weight[:, 3] /= 6000.0
+    exact = read_with(TorchEngine(reader), said, 0).vectors
+    loss = []
+    for fine in ((), ("outer",)):
+        engine = OnnxEngine(build_graph(reader, quantised=True, fine=fine))
+        loss.append(float(np.square(exact - read_with(engine, said, 0).vectors).sum(1).mean()))
+    assert 0 < loss[1] < 0.1 * loss[0]
 
 
 def test_an_encoder_that_cannot_be_served_is_named() -> None:
