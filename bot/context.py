@@ -10,6 +10,9 @@ from retrieval.types import Hit
 ENOUGH = 0.4
 """Certainty from which on an entry is believed to be meant; 2.5 is certain by itself and with what was asked."""
 
+SURE = 0.8
+"""Certainty of an entry for both texts together, from which on a few words are not believed to mean something else."""
+
 _TOGETHER = 1.5
 _LEAST_LEFT = 0.2
 _JOINED = re.compile(
@@ -20,13 +23,18 @@ _JOINED = re.compile(
 _POINTING = re.compile(
     r"\b(?:it|its|they|them|their|that|those|these|this|there|ones?)\b|它|这个|那个|之后", re.IGNORECASE
 )
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
+_HAN_WORDS = 0.6
+"""Words in a Chinese character: most words have one or two."""
 _FEW_WORDS = 7
+_MANY_WORDS = 12
+"""A message with more says what it means by itself, if it has an answer."""
 
 
 def continues(text: str) -> bool:
     """True where a message says little and begins or ends as the continuation of something."""
-    return _is_short(text) and _JOINED.search(text.strip()) is not None
+    return is_short(text) and _JOINED.search(text.strip()) is not None
 
 
 def leans(text: str, *, understood: bool) -> bool:
@@ -40,13 +48,37 @@ def leans(text: str, *, understood: bool) -> bool:
         True where it begins as a continuation, points at something said before, or is too short to say much.
     """
     said = text.strip()
+    if understood and _words(said) > _MANY_WORDS:
+        return False
     if _JOINED.search(said) or _POINTING.search(said):
         return True
-    return not understood and _is_short(said)
+    return not understood and is_short(said)
 
 
-def _is_short(text: str) -> bool:
-    return len(_WORD.findall(text)) <= _FEW_WORDS
+def is_short(text: str) -> bool:
+    """True where a message has few words, so that it may mean another thing after another question."""
+    return _words(text) <= _FEW_WORDS
+
+
+def _words(text: str) -> float:
+    return len(_WORD.findall(text)) + _HAN_WORDS * len(_HAN.findall(text))
+
+
+def surely_meant(alone: Sequence[Hit], together: Sequence[Hit], told: Collection[str]) -> str:
+    """The FAQ entry that a message surely means after what was asked before, though it has an answer by itself.
+
+    Args:
+        alone: hits of the message by itself.
+        together: hits of the question before and the message as one text.
+        told: ids of entries that answered before, or were nearest to what was asked then.
+
+    Returns:
+        The id of the entry that answers both as one text, if the message by itself is near it too; empty otherwise.
+    """
+    best = max(together, key=lambda hit: hit.score, default=None)
+    if best is None or best.score < SURE or best.entry.id in told:
+        return ""
+    return best.entry.id if best.entry.id in {hit.entry.id for hit in alone} else ""
 
 
 def meant(alone: Sequence[Hit], together: Sequence[Hit], told: Collection[str]) -> str:

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from bot import forms
 from bot.alerts import heard, named
-from bot.context import meant
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind
@@ -93,19 +92,17 @@ def may_be_misread(decision: Decision, conversation: Conversation, rules: BotRul
             return False
 
 
-def follow_up(whole: Decision, alone: Sequence[Hit], together: Sequence[Hit], conversation: Conversation) -> Decision:
+def follow_up(whole: Decision, entry: str, conversation: Conversation) -> Decision:
     """Answers a message by what was asked before it, where that tells what is meant.
 
     Args:
         whole: how the message would be answered by itself.
-        alone: FAQ hits for it.
-        together: FAQ hits for the question before and the message as one text.
+        entry: the FAQ entry that it means after that question, empty for none.
         conversation: the state before the message.
 
     Returns:
         An FAQ answer, or `whole`.
     """
-    entry = meant(alone, together, conversation.told)
     if not entry or entry == whole.faq:
         return whole
     reason = f"FAQ entry {entry} after {conversation.asked[:60]!r}; by itself: {whole.reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.context import continues, leans
+from bot.context import continues, is_short, leans, meant, surely_meant
 from bot.domain.conversation import Conversation
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import BotRules
@@ -19,6 +19,8 @@ HITS = 5
 """How many FAQ hits the policy sees."""
 
 _REMEMBERED = 300
+_LIKELY = 0.5
+"""From which score on the nearest entry counts as what was asked, whatever answered."""
 
 
 def found(engine: Engine, reading: Understanding, lang: str | None) -> list[Hit]:
@@ -60,7 +62,7 @@ def second_look(
     """
     decision = whole
     aside = whole.kind is DecisionKind.TEMPLATE and bool(whole.intent) and whole.form_state is not None
-    if may_be_misread(whole, before, rules) and continues(text):
+    if may_be_misread(whole, before, rules) and (continues(text) or is_short(text)):
         decision = _in_context(engine, whole, text, hits, before, lang)
     elif may_hold_several(whole):
         questions = split_questions(text)
@@ -73,7 +75,7 @@ def second_look(
     starts_form = decision.kind is DecisionKind.FORM and before.form is None
     if not (may_hold_several(decision) or starts_form):
         return decision
-    near = hits[0].entry.id if hits and hits[0].score >= engine.search.thresholds.suggest else ""
+    near = hits[0].entry.id if hits and hits[0].score >= _LIKELY else ""
     return replace(decision, asked=text[:_REMEMBERED], near=near)
 
 
@@ -94,7 +96,12 @@ def _in_context(
     engine: Engine, alone: Decision, text: str, hits: Sequence[Hit], before: Conversation, lang: str | None
 ) -> Decision:
     certain = bool(hits) and alone.faq == hits[0].entry.id and hits[0].score >= engine.search.thresholds.accept
-    if not before.asked or certain or not leans(text, understood=alone.kind is not DecisionKind.CLARIFY):
+    if not before.asked or certain:
         return alone
-    together = engine.understander.understand([f"{before.asked} {text}"], [lang])[0]
-    return follow_up(alone, hits, found(engine, together, lang), before)
+    leaning = leans(text, understood=alone.kind is not DecisionKind.CLARIFY)
+    if not leaning and not is_short(text):
+        return alone
+    together = found(engine, engine.understander.understand([f"{before.asked} {text}"], [lang])[0], lang)
+    entry = meant(hits, together, before.told) if leaning else ""
+    entry = entry or surely_meant(hits, together, before.told)
+    return follow_up(alone, entry, before)

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.context import continues, leans, meant
+from bot.context import continues, is_short, leans, meant, surely_meant
 from retrieval.types import FaqEntry, Hit
 
 LEANS = {
     "and": ("And on Sundays?", True),
     "what about": ("what about the lamp", True),
-    "a pronoun": ("When exactly do they expire if nobody has used them for a year or two?", True),
+    "a pronoun": ("When exactly do they expire if nobody uses them?", True),
+    "much that says what it means": ("When does a gift card expire if nobody has used it for a year or two?", False),
     "Chinese then": ("那周六呢？", True),
     "Chinese ending": ("礼品卡呢", True),
     "a Chinese pronoun": ("请问它在多长时间之内可以使用", True),
@@ -44,6 +45,19 @@ def test_a_few_words_that_continue(text, expected):
     assert continues(text) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("without the receipt too", True),
+        ("没有小票还行吗？", True),
+        ("Is it still covered when I have lost the receipt", False),
+        ("我把小票弄丢了的话，这个东西还能免费保修吗？", False),
+    ],
+)
+def test_few_words_in_either_language(text, expected):
+    assert is_short(text) is expected
+
+
 def hits(**scores):
     return [Hit(FaqEntry(entry, f"{entry}?", "!"), entry, score, score) for entry, score in scores.items()]
 
@@ -63,6 +77,20 @@ MEANT = {
 @pytest.mark.parametrize(("alone", "together", "told", "expected"), MEANT.values(), ids=MEANT)
 def test_which_entry_is_meant(alone, together, told, expected):
     assert meant(alone, together, told) == expected
+
+
+SURELY = {
+    "both": (hits(lost=0.04, parcel=0.3), hits(lost=0.88), set(), "lost"),
+    "not quite": (hits(lost=0.3), hits(lost=0.79), set(), ""),
+    "far from the message itself": (hits(parcel=0.3), hits(lost=0.88), set(), ""),
+    "told": (hits(lost=0.3), hits(lost=0.88), {"lost"}, ""),
+    "nothing": ([], [], set(), ""),
+}
+
+
+@pytest.mark.parametrize(("alone", "together", "told", "expected"), SURELY.values(), ids=SURELY)
+def test_which_entry_is_surely_meant(alone, together, told, expected):
+    assert surely_meant(alone, together, told) == expected
 
 
 @given(st.text(max_size=80))

@@ -507,7 +507,7 @@ EXPIRY = Conversation("web:1", lang="en", asked="Do you sell gift cards?", told=
 
 def test_a_message_is_answered_by_what_was_asked_before_it():
     whole = Decision(K.CLARIFY, "no intent", template="clarify", options=("faq:b",), lang="en", miss=True)
-    answer = follow_up(whole, [found("b", 0.3)], [found("a", 0.7), found("b", 0.2)], EXPIRY)
+    answer = follow_up(whole, "b", EXPIRY)
     assert (answer.kind, answer.faq, answer.lang, answer.options, answer.miss) == (K.FAQ, "b", "en", (), False)
     assert answer.reason == "FAQ entry b after 'Do you sell gift cards?'; by itself: no intent"
 
@@ -515,17 +515,13 @@ def test_a_message_is_answered_by_what_was_asked_before_it():
 @pytest.mark.parametrize(("kind", "emotion"), [(K.CLARIFY, "worry"), (K.HANDOVER, "")])
 def test_a_mood_stays_unless_it_was_the_misreading(kind, emotion):
     whole = Decision(kind, "r", lang="en", emotion="worry")
-    assert follow_up(whole, [found("b", 0.9)], [], EXPIRY).emotion == emotion
+    assert follow_up(whole, "b", EXPIRY).emotion == emotion
 
 
-@pytest.mark.parametrize(
-    ("alone", "together"),
-    [([], []), ([], [found("a", 0.9)]), ([found("b", 0.1)], [found("a", 0.5), found("b", 0.05)])],
-    ids=["nothing", "only what was told", "too little"],
-)
-def test_what_the_last_question_does_not_make_clear_stays_as_it_is(alone, together):
-    whole = Decision(K.CLARIFY, "no intent", template="clarify", lang="en")
-    assert follow_up(whole, alone, together, EXPIRY) is whole
+@pytest.mark.parametrize("entry", ["", "a"], ids=["nothing", "what answers by itself"])
+def test_what_the_last_question_does_not_change_stays_as_it_is(entry):
+    whole = Decision(K.FAQ, "FAQ entry a", faq="a", lang="en")
+    assert follow_up(whole, entry, EXPIRY) is whole
 
 
 @pytest.mark.parametrize(

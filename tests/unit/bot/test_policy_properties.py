@@ -10,6 +10,7 @@ from bot.bot_files import load_bot_files
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import DecisionKind
 from bot.domain.messages import ContentKind
+from bot.domain.rules import Priority
 from bot.moves import OPTION_FLOOR
 from bot.policy import decide
 from bot.replies import fill, next_state
@@ -87,7 +88,8 @@ def test_every_message_gets_one_sound_decision(
     assert (decision.kind is DecisionKind.SILENT) == (before.status is Status.AGENT)
     assert len(decision.options) <= 3
     assert decision.lang in RULES.languages
-    assert not (decision.escalate and before.status is Status.WAITING and decision.kind is DecisionKind.HANDOVER)
+    if decision.escalate and before.status is Status.WAITING:
+        assert decision.priority > Priority.NORMAL, "a call for who is on the way already only makes it more urgent"
     filled = fill(decision, before, RULES, BOT.templates, ENTRIES)
     assert bool(filled.replies) == (decision.kind is not DecisionKind.SILENT)
     assert all(reply.text for reply in filled.replies)
