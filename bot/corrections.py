@@ -27,6 +27,7 @@ def before_turn(conversation: Conversation, message: IncomingMessage) -> Convers
         turns=conversation.turns,
         status=conversation.status,
         blocked=conversation.blocked,
+        vip=conversation.vip,
     )
 
 

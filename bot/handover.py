@@ -14,6 +14,7 @@ from bot.domain.messages import Button, Reply
 from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
 from bot.domain.private_numbers import PrivateKind, hide
 from bot.domain.records import Agent, ConversationSummary, Escalation
+from bot.domain.rules import Priority
 from bot.errors import HeldError, InputError
 from bot.lapses import Lapse
 
@@ -205,7 +206,7 @@ class Desk:
             conversation: its id.
             agent: who wants it.
         """
-        self._set_blocked(conversation, agent, blocked=True)
+        self._mark(conversation, agent, "block", blocked=True)
 
     def unblock(self, conversation: str, agent: Agent) -> None:
         """Has the customer get answers again.
@@ -214,7 +215,27 @@ class Desk:
             conversation: its id.
             agent: who wants it.
         """
-        self._set_blocked(conversation, agent, blocked=False)
+        self._mark(conversation, agent, "unblock", blocked=False)
+
+    def make_important(self, conversation: str, agent: Agent) -> None:
+        """Has the customer seen to before others, now and whenever they ask for a human.
+
+        Args:
+            conversation: its id.
+            agent: who wants it.
+        """
+        self._mark(conversation, agent, "important", vip=True)
+        if self._log.escalation(conversation) is not None:
+            self._log.open_escalation(conversation, None, "important customer", Priority.HIGH)
+
+    def make_usual(self, conversation: str, agent: Agent) -> None:
+        """Has the customer wait like others from their next wish for a human on.
+
+        Args:
+            conversation: its id.
+            agent: who wants it.
+        """
+        self._mark(conversation, agent, "usual", vip=False)
 
     def note(self, conversation: str, agent: Agent, text: str) -> None:
         """Notes something for the other agents; whoever works at the console may.
@@ -294,14 +315,14 @@ class Desk:
         message = Reply(self._texts(key, lang), lang)
         self._log.add_outgoing(head.id, message, author="system", key=once and f"{key}:{once}")
 
-    def _set_blocked(self, conversation: str, agent: Agent, *, blocked: bool) -> None:
+    def _mark(self, conversation: str, agent: Agent, action: str, **marks: bool) -> None:
+        """Stores marks of a customer; nothing happens where they are set already."""
         with self._state.lock(conversation):
-            head = self._head(conversation)
-            current = self._load(head)
-            if current.blocked == blocked:
-                return
-            self._store(replace(current, blocked=blocked))
-            self._log.audit(agent.name, "block" if blocked else "unblock", conversation)
+            current = self._load(self._head(conversation))
+            marked = replace(current, **marks)  # type: ignore[arg-type]
+            if marked != current:
+                self._store(marked)
+                self._log.audit(agent.name, action, conversation)
 
     def _ask_for_rating(self, current: Conversation, head: ConversationSummary, escalation: int) -> None:
         lang = _lang(current, head)
@@ -351,7 +372,14 @@ class Desk:
         text: str,
         agent: Agent | None,
     ) -> None:
-        current = Conversation(head.id, status=status, lang=current.lang, turns=current.turns, blocked=current.blocked)
+        current = Conversation(
+            head.id,
+            status=status,
+            lang=current.lang,
+            turns=current.turns,
+            blocked=current.blocked,
+            vip=current.vip,
+        )
         self._store(current)
         self._say(text, current, head, once=str(escalation.id) if escalation else None)
         if escalation is None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from bot.domain.messages import Reply
 from bot.domain.records import Escalation
 from bot.domain.rules import Priority
+from bot.reasons import in_language
 
 _WAITS: Mapping[str, Mapping[Priority, str]] = {
     "en": {
@@ -39,6 +40,6 @@ def notice(escalation: Escalation, lang: str, console: str) -> Reply:
     lines = [_WAITS[spoken][escalation.priority]]
     # What follows a colon may quote the customer, or hold what they filled into a form.
     if kind := re.split(r"[:;]", escalation.reason, maxsplit=1)[0].strip():
-        lines.append(_REASON[spoken].format(kind))
+        lines.append(_REASON[spoken].format(in_language(kind, spoken)))
     lines.append(f"{console}/escalation?id={escalation.id}" if console else f"#{escalation.id}")
     return Reply("\n".join(lines), spoken)

@@ -234,7 +234,7 @@ class Pipeline:
         snapshot, at = stored
         live = self._state.load(conversation)
         if live is not None and live.turns == snapshot.turns:
-            return replace(live, status=snapshot.status, blocked=snapshot.blocked)
+            return replace(live, status=snapshot.status, blocked=snapshot.blocked, vip=snapshot.vip)
         if self._clock.now() - at > self._ttl:
             return Conversation(
                 conversation,
@@ -242,6 +242,7 @@ class Pipeline:
                 lang=snapshot.lang,
                 turns=snapshot.turns,
                 blocked=snapshot.blocked,
+                vip=snapshot.vip,
             )
         return snapshot
 
@@ -259,7 +260,8 @@ class Pipeline:
             self._log.erase_and_tell(after.id, filled.replies)
         else:
             turn = TurnRecord(message, self._clock.now(), filled.replies, document, after, filled.escalate)
-            least = Priority.HIGH if after.id in self._rules.escalation.desk.vip else Priority.NORMAL
+            important = after.vip or after.id in self._rules.escalation.desk.vip
+            least = Priority.HIGH if important else Priority.NORMAL
             priority = max(decision.priority, least)
             self._log.record_turn(replace(turn, priority=priority, rating=decision.rating))
         try:

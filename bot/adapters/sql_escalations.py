@@ -107,13 +107,15 @@ class SqlEscalations(SqlAccess):
         with self._read() as session:
             return session.exec(select(EscalationRow.conversation).where(col(EscalationRow.id) == escalation)).first()
 
-    def open_escalation(self, conversation: str, turn: int | None, reason: str) -> int:
-        """Opens an escalation, or returns the one that is open or held already."""
+    def open_escalation(
+        self, conversation: str, turn: int | None, reason: str, priority: Priority = Priority.NORMAL
+    ) -> int:
+        """Opens an escalation, or makes the one that is open or held already as urgent; gives its id."""
         now = self._clock.now()
         with self._write() as session:
             head = hold_conversation(session, conversation, now)
             head.updated_at = now
-            return open_live_escalation(session, conversation, turn, reason, now)
+            return open_live_escalation(session, conversation, turn, reason, now, priority)
 
     def set_escalation(self, conversation: str, status: str, agent: int | None) -> None:
         """Sets the open or held escalation of a conversation; where there is none nothing changes.

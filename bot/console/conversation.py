@@ -126,6 +126,7 @@ class ConversationPage:
             "calls": calls(self._log.escalations("open"), self._log.escalations("held"), session.agent.name),
             "summary": summarise(turns),
             "blocked": snapshot is not None and snapshot[0].blocked,
+            "vip": snapshot is not None and snapshot[0].vip,
             "notes": self._log.notes(conversation),
             "colleagues": self._colleagues(escalation, session.agent),
             "holder": holder,
@@ -183,6 +184,8 @@ def add_conversation(router: APIRouter, page: ConversationPage, desk: Desk, guar
     add_act("close", desk.close)
     add_act("block", desk.block)
     add_act("unblock", desk.unblock)
+    add_act("important", desk.make_important)
+    add_act("usual", desk.make_usual)
 
     @router.post("/conversation/transfer")
     def transfer(

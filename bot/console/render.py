@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from bot.console.texts import TEXTS
 from bot.errors import UnavailableError
+from bot.reasons import in_language
 from bot.web import PageError, SecuredRoute, name_in, page_language
 
 
@@ -53,7 +54,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters.update(percent=percent, moment=moment)
+_environment.filters.update(percent=percent, moment=moment, in_language=in_language)
 
 
 class Pages:

@@ -53,6 +53,7 @@ class Conversation:
         asked: the customer's last question that was answered or asked back about, empty for none.
         told: ids of the FAQ entries that answered it or were nearest to it.
         blocked: True where an agent wants the customer to get no answers.
+        vip: True where an agent wants the customer to be seen to before others.
         announced: keys of the announcements that the customer was told.
         answered: the number of the message answered last, empty where it cannot be edited.
         earlier: the state that it was answered from, as JSON values.
@@ -71,6 +72,7 @@ class Conversation:
     asked: str = ""
     told: tuple[str, ...] = ()
     blocked: bool = False
+    vip: bool = False
     announced: tuple[str, ...] = ()
     answered: str = ""
     earlier: dict[str, Any] = field(default_factory=dict)

@@ -194,8 +194,10 @@ class ConversationLog(Protocol):
     def escalated_conversation(self, escalation: int) -> str | None:
         """The conversation of an escalation, or None where there is no such escalation."""
 
-    def open_escalation(self, conversation: str, turn: int | None, reason: str) -> int:
-        """Opens an escalation, or returns the one that is open already."""
+    def open_escalation(
+        self, conversation: str, turn: int | None, reason: str, priority: Priority = Priority.NORMAL
+    ) -> int:
+        """Opens an escalation, or makes the one that is open or held already as urgent; gives its id."""
 
     def set_escalation(self, conversation: str, status: str, agent: int | None) -> None:
         """Sets the open or held escalation of a conversation to `held` or `closed`."""

@@ -194,6 +194,20 @@ def test_a_customer_is_blocked_and_let_back_in(client: TestClient, log: SqlLog, 
     assert 'priority-urgent">blocked' not in client.get(page).text
 
 
+def test_a_customer_is_made_important(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    say(log, clock, "where is it?")
+    page = f"/console/conversation?id={CHAT}"
+    assert "important customer" not in client.get(page).text
+    assert post(client, "conversation/important", id=CHAT)[0] == 303
+    shown = client.get(page).text
+    assert 'priority-high">important customer' in shown
+    assert 'priority-high">important</span>' in shown
+    assert post(client, "conversation/close", id=CHAT)[0] == 303
+    assert 'priority-high">important customer' in client.get(page).text
+    assert post(client, "conversation/usual", id=CHAT)[0] == 303
+    assert "important customer" not in client.get(page).text
+
+
 # -- the desk
 
 

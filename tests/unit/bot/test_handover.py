@@ -14,6 +14,7 @@ from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import Reply
 from bot.domain.ports import ConversationLog, LiveState
 from bot.domain.records import Agent, ConversationSummary, Escalation, TurnView
+from bot.domain.rules import Priority
 from bot.errors import HeldError, InputError
 from bot.handover import LONGEST_REPLY, Desk
 
@@ -75,9 +76,12 @@ class FakeLog:
     def escalation(self, conversation: str) -> Escalation | None:
         return self.live
 
-    def open_escalation(self, conversation: str, turn: int | None, reason: str) -> int:
-        self.opened += 1
-        self.live = Escalation(self.opened, conversation, reason, "open", NOW, "", "", "", "en")
+    def open_escalation(
+        self, conversation: str, turn: int | None, reason: str, priority: Priority = Priority.NORMAL
+    ) -> int:
+        self.opened += self.live is None
+        self.live = self.live or Escalation(self.opened, conversation, reason, "open", NOW, "", "", "", "en")
+        self.live = replace(self.live, priority=max(priority, self.live.priority))
         return self.opened
 
     def set_escalation(self, conversation: str, status: str, agent: int | None) -> None:
@@ -372,6 +376,25 @@ def test_handing_back_asks_for_no_rating(desk: Desk, log: FakeLog) -> None:
     desk.reply(CHAT, MEI, "Hello!")
     desk.hand_back(CHAT, MEI)
     assert log.sent[-1][1] == "agent_left/en"
+
+
+def test_an_important_customer_is_seen_to_before_others(desk: Desk, log: FakeLog) -> None:
+    desk.make_important(CHAT, MEI)
+    assert log.stored.vip
+    assert log.opened == 0
+    log.open_escalation(CHAT, None, "asked")
+    desk.make_important(CHAT, TOM)
+    assert log.live is not None
+    assert log.live.priority is Priority.HIGH
+    desk.take(CHAT, MEI)
+    desk.close(CHAT, MEI)
+    assert log.stored.vip
+    desk.make_usual(CHAT, TOM)
+    assert not log.stored.vip
+    assert [entry for entry in log.trail if "al" in entry[1] or "ant" in entry[1]] == [
+        ("mei", "important"),
+        ("tom", "usual"),
+    ]
 
 
 def test_a_block_outlasts_taking_and_closing_and_is_lifted(desk: Desk, log: FakeLog) -> None:

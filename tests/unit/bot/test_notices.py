@@ -18,7 +18,7 @@ def wish(reason: str, priority: Priority = Priority.NORMAL) -> Escalation:
     ("lang", "priority", "text"),
     [
         ("en", Priority.URGENT, "Urgent: somebody waits for a person.\nReason: strong anger\n"),
-        ("zh", Priority.HIGH, "重要：有客户在等待人工。\n原因：strong anger\n"),
+        ("zh", Priority.HIGH, "重要：有客户在等待人工。\n原因：情绪强烈（anger）\n"),
         ("fr", Priority.NORMAL, "Somebody waits for a person.\nReason: strong anger\n"),
     ],
 )
