@@ -23,16 +23,16 @@ from bot.channels import web_chat
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_timing import Timing
 from bot.console import pages
-from bot.dispatch import AgentsChat, Dispatcher
+from bot.desk.dispatch import AgentsChat, Dispatcher
+from bot.desk.handover import Desk
+from bot.dialogue.templates import OPTIONAL_TEMPLATES
 from bot.domain.messages import IncomingMessage, Reply
 from bot.errors import FrontdeskError, UnavailableError
 from bot.faq_editing import FaqEditor, effect
-from bot.handover import Desk
 from bot.intake import MessageIntake
 from bot.live_engine import LiveEngine
 from bot.pipeline import Pipeline
 from bot.settings import Settings, kept_key
-from bot.templates import OPTIONAL_TEMPLATES
 from nlu.releases import ReleaseStore
 
 log_line = structlog.get_logger(__name__)

@@ -12,9 +12,9 @@ from typing import Any
 
 import structlog
 
+from bot.dialogue.engine import Engine
 from bot.domain.ports import Clock, ConversationLog
 from bot.domain.records import FaqVersion
-from bot.engine import Engine
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
 from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
 from nlu.explain import explain

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import numpy as np
 
+from bot.dialogue.engine import Engine
 from bot.domain.records import FaqVersion
-from bot.engine import Engine
 from nlu.runtime import ReleaseUnderstander
 from retrieval.index import FaqIndex
 from retrieval.types import Embed, FaqEntry, Vector

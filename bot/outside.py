@@ -10,9 +10,9 @@ from bot.adapters.chat_endpoint import ChatEndpoint
 from bot.adapters.http_actions import HttpActions
 from bot.adapters.telegram_files import TelegramFiles
 from bot.adapters.transcription_endpoint import TranscriptionEndpoint
+from bot.dialogue.hearing import Hearing
+from bot.dialogue.rewriting import Rewriting
 from bot.domain.private_numbers import PrivateKind
-from bot.hearing import Hearing
-from bot.rewriting import Rewriting
 from bot.settings import Settings
 
 

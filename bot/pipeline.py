@@ -9,8 +9,18 @@ from typing import Any
 
 import structlog
 
-from bot.announcements import announce
-from bot.corrections import after_turn, before_turn
+from bot.dialogue.announcements import announce
+from bot.dialogue.corrections import after_turn, before_turn
+from bot.dialogue.engine import Engine
+from bot.dialogue.excerpts import Excerpts
+from bot.dialogue.hearing import Hearing
+from bot.dialogue.moves import related_entries
+from bot.dialogue.policy import decide
+from bot.dialogue.replies import Filled, fill, next_state
+from bot.dialogue.rewriting import Rewriting
+from bot.dialogue.scene import as_said
+from bot.dialogue.second_look import found, second_look
+from bot.dialogue.templates import TemplateBook, shorten
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
@@ -18,18 +28,8 @@ from bot.domain.ports import Actions, Clock, ConversationLog, LiveState
 from bot.domain.private_numbers import has_hidden
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules, Priority
-from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
-from bot.excerpts import Excerpts
-from bot.hearing import Hearing
 from bot.hours import in_words, opens_at
-from bot.moves import related_entries
-from bot.policy import decide
-from bot.replies import Filled, fill, next_state
-from bot.rewriting import Rewriting
-from bot.scene import as_said
-from bot.second_look import found, second_look
-from bot.templates import TemplateBook, shorten
 from nlu.types import Entity, Understanding
 from retrieval.types import Hit
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 
 from bot.bot_files.yaml_values import Value
+from bot.dialogue.templates import NAME
 from bot.domain.rules import ActionSpec
-from bot.templates import NAME
 
 _METHODS = ("get", "post", "put", "delete")
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection
 
 from bot.bot_files.yaml_values import Value
+from bot.dialogue.moves import VALUE_BYTES
+from bot.dialogue.templates import NAME
 from bot.domain.rules import CONFIRM, Choice, FormSpec, Slot, SlotType
-from bot.moves import VALUE_BYTES
-from bot.templates import NAME
 
 _SLOT_KEYS = {
     SlotType.ORDER_NUMBER: ("prefix", "digits"),

@@ -10,9 +10,9 @@ from bot.bot_files.forms_file import read_forms
 from bot.bot_files.rules_file import read_basics, read_rules
 from bot.bot_files.templates_file import read_templates
 from bot.bot_files.yaml_values import Problems, Value, read_yaml
+from bot.dialogue.templates import TemplateBook
 from bot.domain.rules import BotRules
 from bot.errors import InputError
-from bot.templates import TemplateBook
 
 RULES_FILE, TEMPLATES_FILE, FORMS_FILE = "bot.yaml", "templates.yaml", "forms.yaml"
 ACTIONS_FILE = "actions.yaml"

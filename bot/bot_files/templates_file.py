@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bot.bot_files.yaml_values import Value, guess, one_of
-from bot.domain.messages import Button
-from bot.domain.rules import BotRules
-from bot.errors import InputError
-from bot.moves import VALUE_BYTES
-from bot.templates import (
+from bot.dialogue.moves import VALUE_BYTES
+from bot.dialogue.templates import (
     ACTIONS,
     DEFAULT,
     NAME,
@@ -19,6 +16,9 @@ from bot.templates import (
     Template,
     parse_phrasing,
 )
+from bot.domain.messages import Button
+from bot.domain.rules import BotRules
+from bot.errors import InputError
 
 BUTTONS = "buttons"
 """The key of quick replies that all phrasings of a language share."""

@@ -17,8 +17,8 @@ from bot.bot_files import load_bot_files
 from bot.cli.knowledge import edited_entries
 from bot.cli.learn import AsJson, release_folder
 from bot.cli.output import print_json, print_line, say
+from bot.dialogue.engine import Engine
 from bot.domain.messages import IncomingMessage
-from bot.engine import Engine
 from bot.errors import UnavailableError
 from bot.live_engine import explain_text, load_engine
 from bot.live_knowledge import RememberedVectors, with_entries

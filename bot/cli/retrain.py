@@ -18,9 +18,9 @@ from bot.cli.knowledge import edited_entries
 from bot.cli.learn import AsJson
 from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
+from bot.dialogue.policy import AGREED_TO_SEVERAL
 from bot.domain.records import LoggedUtterance
 from bot.errors import InputError
-from bot.policy import AGREED_TO_SEVERAL
 from bot.settings import Settings, read_settings
 from nlu.examples import read_examples
 from retrieval.faq import read_faq, read_queries

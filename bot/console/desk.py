@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bot.assignment import is_online
 from bot.console.auth import Session
 from bot.console.login import Guard
 from bot.console.render import Pages
+from bot.desk.assignment import is_online
+from bot.desk.service_level import measure
 from bot.domain.ports import Clock, ConversationLog
 from bot.domain.rules import ServiceLevel
-from bot.service_level import measure
 
 PERIODS = (7, 30)
 """Days over which the service is measured."""

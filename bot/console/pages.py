@@ -15,10 +15,10 @@ from bot.console.login import Guard, add_login
 from bot.console.media import add_media
 from bot.console.render import ConsoleRoute, Pages
 from bot.console.views import QueueRow, calls, conversation_row, queue_row
+from bot.desk.handover import Desk
 from bot.domain.ports import Attachments, Clock, ConversationLog, Knowledge, LiveState
 from bot.domain.records import Escalation, TurnView
 from bot.domain.rules import ServiceLevel
-from bot.handover import Desk
 from bot.web import PageFiles
 
 ROWS_SHOWN = 100

@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bot.console.texts import TEXTS
+from bot.desk.reasons import in_language
 from bot.errors import UnavailableError
-from bot.reasons import in_language
 from bot.web import PageError, SecuredRoute, name_in, page_language
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.desk.service_level import is_overdue
 from bot.domain.records import ConversationSummary, Correction, Escalation, Outgoing, TurnView
 from bot.domain.rules import ServiceLevel
-from bot.service_level import is_overdue
 from bot.web import spoken_text
 
 _MOODS_SHOWN = 12

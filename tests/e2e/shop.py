@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.bot_files import load_bot_files
-from bot.templates import Phrasing
+from bot.dialogue.templates import Phrasing
 from retrieval.faq import read_faq
 from tests.e2e.server import SHOP
 

@@ -14,8 +14,8 @@ import pytest
 
 from bot.adapters.http_actions import HttpActions
 from bot.bot_files import BotFiles, load_bot_files
+from bot.dialogue.engine import Engine
 from bot.domain.messages import Reply
-from bot.engine import Engine
 from bot.intake import MessageIntake
 from bot.pipeline import Pipeline
 from tests.integration.test_pipeline import ENTRY, House, Reader, Search

@@ -12,12 +12,12 @@ import pytest
 
 from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import SqlLog
-from bot.dispatch import AgentsChat, Dispatcher
+from bot.desk.dispatch import AgentsChat, Dispatcher
+from bot.desk.handover import Desk
 from bot.domain.conversation import Status
 from bot.domain.messages import Reply
 from bot.domain.rules import Assignment, DeskRules, Hours, Priority
 from bot.errors import LogUnavailableError
-from bot.handover import Desk
 from tests.integration.sql_examples import agent, from_threads, message, turn
 
 GROUP = "telegram:-100"
@@ -238,7 +238,7 @@ def test_an_erased_conversation_holds_up_no_other(sql_log, sql_clock, dispatcher
 
 
 def test_the_thread_looks_and_ends(sql_log, sql_clock, dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.dispatch._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("bot.desk.dispatch._LOOK_SECONDS", 0.01)
     runs = dispatcher(RULES)
     asked = []
     monkeypatch.setattr(runs, "look", lambda: asked.append(1) or (_ for _ in ()).throw(LogUnavailableError("gone")))

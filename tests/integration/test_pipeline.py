@@ -16,15 +16,15 @@ import pytest
 from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.bot_files import BotFiles, load_bot_files
+from bot.dialogue.engine import Engine
+from bot.dialogue.hearing import Hearing
+from bot.dialogue.rewriting import Rewriting
 from bot.domain.conversation import Conversation
 from bot.domain.messages import Attachment, ContentKind, IncomingMessage, Reply
 from bot.domain.rules import Announcement, DeskRules, Priority
-from bot.engine import Engine
 from bot.errors import StateUnavailableError, UnavailableError
-from bot.hearing import Hearing
 from bot.intake import MessageIntake
 from bot.pipeline import Pipeline
-from bot.rewriting import Rewriting
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 

@@ -17,8 +17,8 @@ from bot.adapters.sql_engine import create_log_engine, parse_url
 from bot.adapters.sql_log import SqlLog
 from bot.adapters.sql_schema import upgrade_schema
 from bot.console import pages
+from bot.desk.handover import Desk
 from bot.domain.rules import ServiceLevel
-from bot.handover import Desk
 from tests.integration.console.site import PASSWORD, Files, MovableClock, ShopKnowledge, log_in
 
 

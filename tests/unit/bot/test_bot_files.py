@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.bot_files import load_bot_files
+from bot.dialogue.templates import SYSTEM_TEMPLATES
 from bot.domain.rules import DeskRules, Route
 from bot.errors import InputError
-from bot.templates import SYSTEM_TEMPLATES
 
 SHOP = Path(__file__).parents[3] / "examples" / "shop"
 BOT = load_bot_files(SHOP)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from bot.dialogue.engine import Engine
 from bot.domain.records import FaqVersion
-from bot.engine import Engine
 from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
 from nlu.types import Understanding
 from retrieval.index import FaqIndex

@@ -19,11 +19,11 @@ from bot.api import MessageIn, create_app
 from bot.bot_files.desk_value import DESK_KEYS, read_desk
 from bot.bot_files.yaml_values import Problems, read_yaml
 from bot.cli.app import app
+from bot.dialogue.replies import Filled
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import DeskRules
 from bot.faq_api import EntryIn, build_router
 from bot.pipeline import answer_document
-from bot.replies import Filled
 from bot.settings import Settings
 from bot.stories import read_stories
 from nlu.examples import read_examples

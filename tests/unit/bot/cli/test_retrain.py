@@ -21,11 +21,11 @@ from bot.bot_files import load_bot_files
 from bot.cli import retrain as subject
 from bot.cli.retrain import followed_from_reading, read_turns
 from bot.cli.retrain_schedule import ScheduledRuns, follow_schedule
+from bot.dialogue.policy import AGREED_TO_SEVERAL, decide
 from bot.domain.conversation import Conversation, FormState
 from bot.domain.messages import ContentKind, IncomingMessage, Reply
 from bot.domain.records import TurnRecord
 from bot.errors import InputError, SettingsError
-from bot.policy import AGREED_TO_SEVERAL, decide
 from bot.settings import Settings
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.context import continues, is_short, leans, meant, surely_meant
+from bot.dialogue.context import continues, is_short, leans, meant, surely_meant
 from retrieval.types import FaqEntry, Hit
 
 LEANS = {

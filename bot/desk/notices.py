@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from bot.desk.reasons import in_language
 from bot.domain.messages import Reply
 from bot.domain.records import Escalation
 from bot.domain.rules import Priority
-from bot.reasons import in_language
 
 _WAITS: Mapping[str, Mapping[Priority, str]] = {
     "en": {

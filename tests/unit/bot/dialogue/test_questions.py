@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.questions import LIMIT, split_questions
+from bot.dialogue.questions import LIMIT, split_questions
 
 SEVERAL = {
     "two sentences": ("Do you ship to Spain? Can I pay by card?", ("Do you ship to Spain?", "Can I pay by card?")),

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from bot.bot_files import load_bot_files
+from bot.dialogue.moves import related_entries
+from bot.dialogue.policy import decide, decide_each, follow_up, may_be_misread, may_hold_several
+from bot.dialogue.scene import as_said
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.rules import Priority
-from bot.moves import related_entries
-from bot.policy import decide, decide_each, follow_up, may_be_misread, may_hold_several
-from bot.scene import as_said
 from nlu.types import Distribution, Entity, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 
-BOT = load_bot_files(Path(__file__).parents[3] / "examples" / "shop")
+BOT = load_bot_files(Path(__file__).parents[4] / "examples" / "shop")
 RULES = BOT.rules
 HIT_THRESHOLDS = HitThresholds(accept=0.7, suggest=0.3)
 VECTOR = np.zeros(3, dtype=np.float32)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.desk.notices import notice
 from bot.domain.records import Escalation
 from bot.domain.rules import Priority
-from bot.notices import notice
 
 
 def wish(reason: str, priority: Priority = Priority.NORMAL) -> Escalation:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.dialogue.forms import Outcome, answer, begin, find_values, plain, prefill, read_answer, retry
 from bot.domain.conversation import FormState
 from bot.domain.rules import Choice, FormSpec, Slot, SlotType
-from bot.forms import Outcome, answer, begin, find_values, plain, prefill, read_answer, retry
 from nlu.types import Entity
 
 ORDER = Slot("order_number", SlotType.ORDER_NUMBER, "ask", "bad", "order_number", "FD", 8)

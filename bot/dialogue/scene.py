@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.dialogue.forms import plain
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.rules import CONFIRM, BotRules
-from bot.forms import plain
 from nlu.types import OUT_OF_SCOPE, Score, Understanding
 from retrieval.types import Hit, HitThresholds
 

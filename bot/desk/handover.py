@@ -9,6 +9,7 @@ from datetime import datetime
 from prometheus_client import Histogram
 
 from bot.alerts import named
+from bot.desk.lapses import Lapse
 from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button, Reply
 from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
@@ -16,7 +17,6 @@ from bot.domain.private_numbers import PrivateKind, hide
 from bot.domain.records import Agent, ConversationSummary, Escalation
 from bot.domain.rules import Priority
 from bot.errors import HeldError, InputError
-from bot.lapses import Lapse
 
 CORRECTABLE = ("intent", "emotion", "faq")
 """What of a turn an agent can correct."""

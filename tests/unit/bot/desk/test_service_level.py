@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.desk.service_level import Achieved, is_overdue, measure
 from bot.domain.records import Escalation, ServiceTime
 from bot.domain.rules import ServiceLevel
-from bot.service_level import Achieved, is_overdue, measure
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOAL = ServiceLevel(first_reply_minutes=5, resolution_minutes=60)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from bot import forms
+from bot.dialogue import forms
+from bot.dialogue.forms import FormStep, Outcome
+from bot.dialogue.scene import Scene
+from bot.dialogue.templates import shorten
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import FormSpec, IntentRule, Priority, Route
-from bot.forms import FormStep, Outcome
-from bot.scene import Scene
-from bot.templates import shorten
 from retrieval.types import FaqEntry, Hit
 
 OPTION_LIMIT = 3

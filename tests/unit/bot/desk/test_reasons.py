@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.reasons import in_language
+from bot.desk.reasons import in_language
 
 REASONS = {
     "the customer asked for a person (0.97)": "客户要求人工客服 (0.97)",

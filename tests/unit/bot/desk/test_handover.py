@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import pytest
 
+from bot.desk.handover import LONGEST_REPLY, Desk
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import Reply
 from bot.domain.ports import ConversationLog, LiveState
 from bot.domain.records import Agent, ConversationSummary, Escalation, TurnView
 from bot.domain.rules import Priority
 from bot.errors import HeldError, InputError
-from bot.handover import LONGEST_REPLY, Desk
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHAT = "web:anna"

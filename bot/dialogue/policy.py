@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bot import forms
 from bot.alerts import heard, named
-from bot.domain.conversation import Conversation, FormState, Status
-from bot.domain.decisions import Decision, DecisionKind
-from bot.domain.messages import ContentKind
-from bot.domain.rules import BotRules, Priority, SlotType
-from bot.moves import (
+from bot.dialogue import forms
+from bot.dialogue.moves import (
     OFFER_HUMAN,
     act_on,
     ask_back,
@@ -28,7 +24,11 @@ from bot.moves import (
     say,
     suggested_entries,
 )
-from bot.scene import SPOKEN, Scene
+from bot.dialogue.scene import SPOKEN, Scene
+from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.messages import ContentKind
+from bot.domain.rules import BotRules, Priority, SlotType
 from nlu.types import Understanding
 from retrieval.types import Hit, HitThresholds
 

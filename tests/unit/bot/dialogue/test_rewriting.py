@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.dialogue.rewriting import Rewriting, masked
 from bot.errors import UnavailableError
-from bot.rewriting import Rewriting, masked
 from nlu.types import Entity
 from retrieval.types import FaqEntry
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from bot.bot_files import load_bot_files
+from bot.dialogue.policy import decide
+from bot.dialogue.replies import fill, next_state
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import Priority
-from bot.policy import decide
-from bot.replies import fill, next_state
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, HitThresholds
 
-BOT = load_bot_files(Path(__file__).parents[3] / "examples" / "shop")
+BOT = load_bot_files(Path(__file__).parents[4] / "examples" / "shop")
 RULES = BOT.rules
 HIT_THRESHOLDS = HitThresholds()
 VECTOR = np.zeros(3, dtype=np.float32)

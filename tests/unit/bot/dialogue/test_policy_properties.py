@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.bot_files import load_bot_files
+from bot.dialogue.moves import OPTION_FLOOR
+from bot.dialogue.policy import decide
+from bot.dialogue.replies import fill, next_state
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import DecisionKind
 from bot.domain.messages import ContentKind
 from bot.domain.rules import Priority
-from bot.moves import OPTION_FLOOR
-from bot.policy import decide
-from bot.replies import fill, next_state
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 
-BOT = load_bot_files(Path(__file__).parents[3] / "examples" / "shop")
+BOT = load_bot_files(Path(__file__).parents[4] / "examples" / "shop")
 RULES = BOT.rules
 HIT_THRESHOLDS = HitThresholds(accept=0.7, suggest=0.3)
 VECTOR = np.zeros(3, dtype=np.float32)

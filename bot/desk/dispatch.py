@@ -14,16 +14,16 @@ from datetime import datetime
 import structlog
 from prometheus_client import Counter, Gauge
 
-from bot.assignment import choose_agent
+from bot.desk.assignment import choose_agent
+from bot.desk.handover import Desk
+from bot.desk.lapses import Lapse, find_lapse
+from bot.desk.notices import notice
+from bot.desk.service_level import is_overdue
 from bot.domain.ports import Clock, ConversationLog
 from bot.domain.records import Escalation
 from bot.domain.rules import Assignment, DeskRules, Hours
 from bot.errors import InputError, UnavailableError
-from bot.handover import Desk
 from bot.hours import people_since
-from bot.lapses import Lapse, find_lapse
-from bot.notices import notice
-from bot.service_level import is_overdue
 
 log_line = structlog.get_logger(__name__)
 

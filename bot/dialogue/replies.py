@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from bot import forms
+from bot.dialogue import forms
+from bot.dialogue.moves import VALUE_BYTES
+from bot.dialogue.templates import TemplateBook, shorten
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import Button, Reply
 from bot.domain.rules import BotRules, Priority, SlotType
-from bot.moves import VALUE_BYTES
-from bot.templates import TemplateBook, shorten
 from nlu.types import Understanding
 from retrieval.types import FaqEntry
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.dialogue.templates import VALUE_LIMIT, Template, TemplateBook, parse_phrasing, render_phrasing
 from bot.domain.messages import Button
 from bot.errors import InputError
-from bot.templates import VALUE_LIMIT, Template, TemplateBook, parse_phrasing, render_phrasing
 
 BUTTONS = (Button("Yes", "yes:"),)
 BOOK = TemplateBook(

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.dialogue.hearing import LONGEST, Hearing
 from bot.domain.messages import Attachment, ContentKind, IncomingMessage
 from bot.errors import UnavailableError
-from bot.hearing import LONGEST, Hearing
 
 VOICE = IncomingMessage("u1", "telegram:7", "", datetime(2026, 3, 1, tzinfo=UTC), ContentKind.VOICE, media="f1")
 

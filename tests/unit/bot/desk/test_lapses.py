@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.desk.lapses import Lapse, find_lapse
 from bot.domain.records import Escalation
 from bot.domain.rules import DeskRules, Priority
-from bot.lapses import Lapse, find_lapse
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULES = DeskRules(untaken=10, unanswered=15, idle=60)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.assignment import choose_agent, is_online
+from bot.desk.assignment import choose_agent, is_online
 from bot.domain.records import Agent, AgentLoad, Escalation
 from bot.domain.rules import Assignment, DeskRules
 

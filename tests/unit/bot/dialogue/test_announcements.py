@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.announcements import announce
+from bot.dialogue.announcements import announce
 from bot.domain.messages import Reply
 from bot.domain.rules import Announcement
 

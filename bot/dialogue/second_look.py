@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.context import continues, is_short, leans, meant, surely_meant
+from bot.dialogue.context import continues, is_short, leans, meant, surely_meant
+from bot.dialogue.engine import Engine
+from bot.dialogue.policy import decide_each, follow_up, may_be_misread, may_hold_several
+from bot.dialogue.questions import split_questions
 from bot.domain.conversation import Conversation
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import BotRules
-from bot.engine import Engine
-from bot.policy import decide_each, follow_up, may_be_misread, may_hold_several
-from bot.questions import split_questions
 from nlu.types import Understanding
 from retrieval.types import Hit
 

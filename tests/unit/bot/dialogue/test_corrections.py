@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.corrections import after_turn, before_turn
+from bot.dialogue.corrections import after_turn, before_turn
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import ContentKind, IncomingMessage
 
