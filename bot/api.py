@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage, Reply
-from bot.domain.ports import Clock, ConversationLog, Intake
+from bot.domain.ports import Clock, Intake
 from bot.domain.records import TurnView
 from bot.errors import InputError, UnavailableError
 

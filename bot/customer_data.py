@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bot.domain.ports import ConversationLog
+from bot.domain.log_ports import ConversationLog
 
 FILE_NAME = "my-data.json"
 """What the file is called."""

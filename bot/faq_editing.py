@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bot.domain.ports import Clock, ConversationLog
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
 from nlu.types import Understander

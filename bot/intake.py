@@ -16,8 +16,9 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Histogram
 
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage, Reply
-from bot.domain.ports import ConversationLog, LiveState
+from bot.domain.ports import LiveState
 from bot.domain.private_numbers import PrivateKind, hide
 from bot.errors import LogUnavailableError, StateUnavailableError, UnavailableError
 from bot.pipeline import Pipeline

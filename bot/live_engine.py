@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from bot.dialogue.engine import Engine
-from bot.domain.ports import Clock, ConversationLog
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Clock
 from bot.domain.records import FaqVersion
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
 from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries

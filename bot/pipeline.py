@@ -23,8 +23,9 @@ from bot.dialogue.second_look import found, second_look
 from bot.dialogue.templates import TemplateBook, shorten
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import ContentKind, IncomingMessage
-from bot.domain.ports import Actions, Clock, ConversationLog, LiveState
+from bot.domain.ports import Actions, Clock, LiveState
 from bot.domain.private_numbers import has_hidden
 from bot.domain.records import TurnRecord
 from bot.domain.rules import BotRules, Priority

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.bot_files.yaml_values import Problems, Value, read_yaml
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import ContentKind, IncomingMessage
-from bot.domain.ports import Clock, ConversationLog
+from bot.domain.ports import Clock
 from bot.errors import InputError
 
 _SAID = ("kind", "intent", "template", "faq", "form", "asks", "status", "lang", "emotion")

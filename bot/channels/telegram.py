@@ -19,7 +19,8 @@ from bot.channels.telegram_sender import CONCURRENT, OutboxSender, delivery_erro
 from bot.channels.telegram_timing import Timing, growing_delay, pause, until_stopped
 from bot.channels.telegram_typing import TypingIndicator
 from bot.channels.telegram_updates import UNREADABLE, read_update
-from bot.domain.ports import ConversationLog, Intake
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Intake
 from bot.errors import SettingsError
 
 API_URL = "https://api.telegram.org"

@@ -15,8 +15,9 @@ from telegram.error import TelegramError
 from bot.channels.telegram_keyboard import judged
 from bot.channels.telegram_typing import TypingIndicator
 from bot.channels.telegram_updates import Verdict, chat_of, incoming, verdict_of
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage
-from bot.domain.ports import ConversationLog, Intake
+from bot.domain.ports import Intake
 from bot.errors import UnavailableError
 
 TRIES = 3

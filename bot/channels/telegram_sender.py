@@ -21,7 +21,7 @@ from bot.channels.telegram_timing import Timing, growing_delay, pause
 from bot.channels.telegram_typing import TypingIndicator
 from bot.channels.telegram_updates import CHANNEL, chat_of
 from bot.customer_data import FILE_NAME, own_data
-from bot.domain.ports import ConversationLog
+from bot.domain.log_ports import ConversationLog
 from bot.domain.records import Outgoing
 from bot.errors import DeliveryError, UnavailableError
 

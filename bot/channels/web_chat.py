@@ -16,8 +16,9 @@ from bot.channels.web_messages import LONGEST_MESSAGE, ChatMessage, Feedback, We
 from bot.channels.web_texts import TEXTS
 from bot.channels.web_visitors import Visitors, is_own_page
 from bot.customer_data import FILE_NAME, own_data
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Reply
-from bot.domain.ports import Clock, ConversationLog, Intake, LiveState
+from bot.domain.ports import Clock, Intake, LiveState
 from bot.errors import InputError
 from bot.web import PageError, PageFiles, SecuredRoute, name_in, page_language
 

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeVar
 from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Button, ContentKind, IncomingMessage, Reply
-from bot.domain.ports import Clock, ConversationLog, Intake, LiveState
+from bot.domain.ports import Clock, Intake, LiveState
 from bot.domain.records import Outgoing, TurnView
 from bot.errors import StateUnavailableError
 from bot.web import button_labels, spoken_text

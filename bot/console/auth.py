@@ -13,7 +13,8 @@ from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from bot.domain.ports import Clock, ConversationLog, LiveState
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Clock, LiveState
 from bot.domain.records import Agent
 from bot.errors import InputError
 

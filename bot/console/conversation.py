@@ -17,7 +17,8 @@ from bot.console.texts import TEXTS
 from bot.console.views import calls, show_turn, summarise
 from bot.desk.handover import CORRECTABLE, LONGEST_REPLY, Desk
 from bot.domain.conversation import Status
-from bot.domain.ports import ConversationLog, Knowledge
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Knowledge
 from bot.domain.records import Agent, Escalation
 from bot.errors import HeldError, InputError
 from bot.web import button_labels, page_language

@@ -14,7 +14,8 @@ from bot.console.login import Guard
 from bot.console.render import Pages
 from bot.desk.assignment import is_online
 from bot.desk.service_level import measure
-from bot.domain.ports import Clock, ConversationLog
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Clock
 from bot.domain.rules import ServiceLevel
 
 PERIODS = (7, 30)

@@ -7,8 +7,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, HTTPException, Response
 
 from bot.console.login import Guard
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import ContentKind
-from bot.domain.ports import Attachments, ConversationLog
+from bot.domain.ports import Attachments
 
 _SHOWN = {ContentKind.PHOTO: "image/jpeg", ContentKind.VOICE: "audio/ogg"}
 """What browsers open themselves; Telegram makes both, so a customer does not choose what they hold."""

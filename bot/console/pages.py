@@ -16,7 +16,8 @@ from bot.console.media import add_media
 from bot.console.render import ConsoleRoute, Pages
 from bot.console.views import QueueRow, calls, conversation_row, queue_row
 from bot.desk.handover import Desk
-from bot.domain.ports import Attachments, Clock, ConversationLog, Knowledge, LiveState
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Attachments, Clock, Knowledge, LiveState
 from bot.domain.records import Escalation, TurnView
 from bot.domain.rules import ServiceLevel
 from bot.web import PageFiles

@@ -19,7 +19,8 @@ from bot.desk.handover import Desk
 from bot.desk.lapses import Lapse, find_lapse
 from bot.desk.notices import notice
 from bot.desk.service_level import is_overdue
-from bot.domain.ports import Clock, ConversationLog
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Clock
 from bot.domain.records import Escalation
 from bot.domain.rules import Assignment, DeskRules, Hours
 from bot.errors import InputError, UnavailableError

@@ -11,8 +11,9 @@ from prometheus_client import Histogram
 from bot.alerts import named
 from bot.desk.lapses import Lapse
 from bot.domain.conversation import Conversation, Status
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Button, Reply
-from bot.domain.ports import Clock, ConversationLog, Knowledge, LiveState
+from bot.domain.ports import Clock, Knowledge, LiveState
 from bot.domain.private_numbers import PrivateKind, hide
 from bot.domain.records import Agent, ConversationSummary, Escalation
 from bot.domain.rules import Priority

@@ -14,8 +14,9 @@ from typing import Any, cast
 
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_timing import Timing
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Button, IncomingMessage
-from bot.domain.ports import ConversationLog, Intake
+from bot.domain.ports import Intake
 from bot.domain.records import Outgoing, TurnView
 from bot.errors import LogUnavailableError
 from tests.e2e.telegram_double.double import TelegramDouble

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.console import auth
 from bot.console.auth import SESSION_LIFE, Sessions, TooManyTriesError, hash_password, same_secret, verify_password
-from bot.domain.ports import ConversationLog, LiveState
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import LiveState
 from bot.domain.records import Agent
 from bot.errors import InputError
 

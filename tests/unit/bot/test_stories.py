@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.conversation import Conversation, FormState
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage
-from bot.domain.ports import ConversationLog
 from bot.errors import InputError
 from bot.stories import Story, play, read_stories
 

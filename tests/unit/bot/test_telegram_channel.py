@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from bot.channels.telegram import LARGEST_WEBHOOK_BODY, TelegramChannel
-from bot.domain.ports import ConversationLog, Intake
+from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Intake
 from bot.errors import SettingsError
 
 SECRET = "right_secret-1"

@@ -12,8 +12,9 @@ import pytest
 
 from bot.desk.handover import LONGEST_REPLY, Desk
 from bot.domain.conversation import Conversation, FormState, Status
+from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Reply
-from bot.domain.ports import ConversationLog, LiveState
+from bot.domain.ports import LiveState
 from bot.domain.records import Agent, ConversationSummary, Escalation, TurnView
 from bot.domain.rules import Priority
 from bot.errors import HeldError, InputError
