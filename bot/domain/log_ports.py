@@ -49,6 +49,8 @@ class MessageLog(Protocol):
     def record_turn(self, turn: TurnRecord) -> int:
         """Stores a turn whole: marks the message answered, keeps trace, replies (outbox), state and any escalation.
 
+        The message's words are stored anew, as a voice message has them only now.
+
         Args:
             turn: what happened.
 
