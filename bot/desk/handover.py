@@ -207,7 +207,7 @@ class Desk:
             conversation: its id.
             agent: who wants it.
         """
-        self._mark(conversation, agent, "block", blocked=True)
+        self._mark(conversation, agent, "block", lambda current: replace(current, blocked=True))
 
     def unblock(self, conversation: str, agent: Agent) -> None:
         """Has the customer get answers again.
@@ -216,7 +216,7 @@ class Desk:
             conversation: its id.
             agent: who wants it.
         """
-        self._mark(conversation, agent, "unblock", blocked=False)
+        self._mark(conversation, agent, "unblock", lambda current: replace(current, blocked=False))
 
     def make_important(self, conversation: str, agent: Agent) -> None:
         """Has the customer seen to before others, now and whenever they ask for a human.
@@ -225,7 +225,7 @@ class Desk:
             conversation: its id.
             agent: who wants it.
         """
-        self._mark(conversation, agent, "important", vip=True)
+        self._mark(conversation, agent, "important", lambda current: replace(current, vip=True))
         if self._log.escalation(conversation) is not None:
             self._log.open_escalation(conversation, None, "important customer", Priority.HIGH)
 
@@ -236,7 +236,7 @@ class Desk:
             conversation: its id.
             agent: who wants it.
         """
-        self._mark(conversation, agent, "usual", vip=False)
+        self._mark(conversation, agent, "usual", lambda current: replace(current, vip=False))
 
     def note(self, conversation: str, agent: Agent, text: str) -> None:
         """Notes something for the other agents; whoever works at the console may.
@@ -316,11 +316,11 @@ class Desk:
         message = Reply(self._texts(key, lang), lang)
         self._log.add_outgoing(head.id, message, author="system", key=once and f"{key}:{once}")
 
-    def _mark(self, conversation: str, agent: Agent, action: str, **marks: bool) -> None:
-        """Stores marks of a customer; nothing happens where they are set already."""
+    def _mark(self, conversation: str, agent: Agent, action: str, mark: Callable[[Conversation], Conversation]) -> None:
+        """Stores a mark of a customer; nothing happens where it is set already."""
         with self._state.lock(conversation):
             current = self._load(self._head(conversation))
-            marked = replace(current, **marks)  # type: ignore[arg-type]
+            marked = mark(current)
             if marked != current:
                 self._store(marked)
                 self._log.audit(agent.name, action, conversation)
