@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
@@ -144,6 +145,8 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
             outcomes[name.value] = measures[name](setup)
         except (FrontdeskError, FaqError) as error:
             commands.say(f"{name.value} could not be measured: {error}")
+        except Exception:
+            commands.say(f"{name.value} could not be measured:\n{traceback.format_exc()}")
     return outcomes, len(names) - len(outcomes)
 
 
