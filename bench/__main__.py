@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
@@ -146,7 +145,8 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         except (FrontdeskError, FaqError) as error:
             commands.say(f"{name.value} could not be measured: {error}")
         except Exception:
-            commands.say(f"{name.value} could not be measured:\n{traceback.format_exc()}")
+            commands.say(f"{name.value} could not be measured, by a fault of its own:")
+            logging.exception(name.value)
     return outcomes, len(names) - len(outcomes)
 
 

@@ -345,14 +345,21 @@ def test_bad_usage(arguments: list[str], expected: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "code", "expected"), [(0.5, 0, "(**missed**)"), (0.95, 0, "(met)"), (None, 1, "could not be measured")]
+    ("value", "code", "expected"),
+    [
+        (0.5, 0, "(**missed**)"),
+        (0.95, 0, "(met)"),
+        (BenchmarkError("it broke"), 1, "could not be measured: it broke"),
+        (RuntimeError("it fell over"), 1, "could not be measured, by a fault of its own"),
+    ],
+    ids=["missed", "met", "told", "fault"],
 )
 def test_a_missed_figure_is_no_failure(
-    value: float | None, code: int, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    value: float | Exception, code: int, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure(setup: Setup) -> Outcome:
-        if value is None:
-            raise BenchmarkError("it broke")
+        if isinstance(value, Exception):
+            raise value
         return Outcome((Figure("accuracy", (value,), "c", goal=Goal("at least", 0.9)),))
 
     monkeypatch.setattr("bench.shop.measure", measure)
@@ -360,7 +367,7 @@ def test_a_missed_figure_is_no_failure(
     assert result.exit_code == code
     assert expected in result.output
     written = json.loads((tmp_path / "out.json").read_text("utf-8"))["benchmarks"]
-    assert list(written) == ([] if value is None else ["shop"])
+    assert list(written) == ([] if isinstance(value, Exception) else ["shop"])
 
 
 def test_few_examples_are_drawn_of_every_intent(tmp_path: Path) -> None:
