@@ -24,6 +24,8 @@ from bench.machine import read_machine
 from bench.releases import Setup
 from bot.errors import FaqError, FrontdeskError, InputError
 
+_log = logging.getLogger(__name__)
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -146,7 +148,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
             commands.say(f"{name.value} could not be measured: {error}")
         except Exception:
             commands.say(f"{name.value} could not be measured, by a fault of its own:")
-            logging.exception(name.value)
+            _log.exception(name.value)
     return outcomes, len(names) - len(outcomes)
 
 
