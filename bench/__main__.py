@@ -146,7 +146,7 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
             outcomes[name.value] = measures[name](setup)
         except (FrontdeskError, FaqError) as error:
             commands.say(f"{name.value} could not be measured: {error}")
-        except Exception:
+        except Exception:  # noqa: BLE001 (whatever one benchmark does, the others' figures stand)
             commands.say(f"{name.value} could not be measured, by a fault of its own:")
             _log.exception(name.value)
     return outcomes, len(names) - len(outcomes)
