@@ -27,6 +27,7 @@ from bot.desk.dispatch import AgentsChat, Dispatcher
 from bot.desk.handover import Desk
 from bot.dialogue.templates import OPTIONAL_TEMPLATES
 from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.ports import Attachments
 from bot.errors import FrontdeskError, UnavailableError
 from bot.faq_editing import FaqEditor, effect
 from bot.intake import MessageIntake
@@ -111,6 +112,7 @@ class Services:
         api_key: what callers of `/v1` show.
         api_key_is_new: True where it was made just now.
         secret_key: signs cookies.
+        attachments: fetches what customers sent beside their words; None where no channel has any.
     """
 
     settings: Settings
@@ -127,6 +129,7 @@ class Services:
     api_key: str
     api_key_is_new: bool
     secret_key: str
+    attachments: Attachments | None = None
     embedded: EmbeddedRedis | None = None
 
     def missing(self) -> list[str]:
@@ -187,6 +190,7 @@ def open_services(settings: Settings) -> Services:
         raise
     store = release_store(settings)
     engine = LiveEngine(store, settings.threads, log=log, clock=clock)
+    attachments = outside.attachments(settings)
     pipeline = Pipeline(
         engine,
         log,
@@ -197,7 +201,7 @@ def open_services(settings: Settings) -> Services:
         settings.state_ttl,
         outside.rewriting(settings, files.rules.unwanted),
         outside.actions(settings),
-        outside.hearing(settings, files.rules.hidden_numbers),
+        outside.hearing(settings, attachments, files.rules.hidden_numbers),
     )
     api_key, is_new = _key(settings, "api_key")
     secret_key, _ = _key(settings, "secret_key")
@@ -236,6 +240,7 @@ def open_services(settings: Settings) -> Services:
         api_key=api_key,
         api_key_is_new=is_new,
         secret_key=secret_key,
+        attachments=attachments,
         embedded=embedded,
     )
 
@@ -328,7 +333,7 @@ def build_app(services: Services) -> FastAPI:
             secret_key=services.secret_key,
             bot_names=names,
             sla=services.files.rules.escalation.desk.sla,
-            attachments=outside.attachments(services.settings),
+            attachments=services.attachments,
         )
     )
     pages.mount_static(app)

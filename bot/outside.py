@@ -12,6 +12,7 @@ from bot.adapters.telegram_files import TelegramFiles
 from bot.adapters.transcription_endpoint import TranscriptionEndpoint
 from bot.dialogue.hearing import Hearing
 from bot.dialogue.rewriting import Rewriting
+from bot.domain.ports import Attachments
 from bot.domain.private_numbers import PrivateKind
 from bot.settings import Settings
 
@@ -49,9 +50,9 @@ def attachments(settings: Settings) -> TelegramFiles | None:
     return TelegramFiles(token, settings.telegram_api_url) if token else None
 
 
-def hearing(settings: Settings, hidden_numbers: Collection[PrivateKind]) -> Hearing | None:
-    """What gives voice messages their words; `hidden_numbers` are not stored."""
-    files, endpoint = attachments(settings), transcription_endpoint(settings)
+def hearing(settings: Settings, files: Attachments | None, hidden_numbers: Collection[PrivateKind]) -> Hearing | None:
+    """What gives voice messages, which `files` fetches, their words; `hidden_numbers` are not stored."""
+    endpoint = transcription_endpoint(settings)
     return Hearing(files, endpoint, hidden_numbers) if files and endpoint else None
 
 

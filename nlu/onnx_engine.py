@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from nlu.engine import Outputs
+from nlu.processor import processor_flags
 from nlu.types import ReleaseError
 
 IDS, MASK, VECTOR, TAGS, HEAD = "ids", "mask", "vector", "tags", "head."
@@ -63,15 +62,10 @@ class OnnxEngine:
         return Outputs(found[VECTOR], logits, found.get(TAGS))
 
 
-@functools.cache
 def _sums_in_32_bits(told: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether the processor has VNNI or AMX, whose sums of 8-bit products cannot overflow.
 
     Others add pairs of them in 16 bits; there ONNX Runtime has an exact way, which is as slow as full precision. It is
     taken too where the processor does not say what it has.
     """
-    try:
-        flags = set(re.findall(r"^flags\s*:(.*)$", told.read_text(), re.MULTILINE)[0].split())
-    except (OSError, LookupError):
-        return False
-    return not flags.isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8"})
+    return not processor_flags(told).isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8"})

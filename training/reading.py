@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from nlu.engine import Engine
 from nlu.model import Reader, Reading
+from nlu.processor import processor_flags
 from training.datasets import Batch, Features, collate, sorted_batches
 
 _MOST_BYTES = 2 << 30
@@ -43,11 +43,7 @@ def has_fast_bf16(device: torch.device) -> bool:
     """Whether bf16 is computed in hardware: AMX or AVX-512 BF16 on a CPU, Ampere or newer on CUDA."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    try:
-        flags = Path("/proc/cpuinfo").read_text("utf-8", errors="replace")
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    return not processor_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
 
 
 @torch.inference_mode()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import httpx
 
-from bot.adapters.http_reading import read_within
+from bot.adapters.openai_endpoint import OpenAiEndpoint
 from bot.errors import UnavailableError
 
-_MOST_BYTES = 200_000
 _MOST_TOKENS = 400
 _TASK = (
     "You reword answers of a customer-service knowledge base. Say, in at most three short sentences of plain text and "
@@ -39,11 +37,8 @@ class ChatEndpoint:
         seconds: float = 4.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._url = f"{url.rstrip('/')}/chat/completions"
+        self._endpoint = OpenAiEndpoint(f"{url.rstrip('/')}/chat/completions", key, seconds, transport)
         self._model = model
-        self._seconds = seconds
-        self._http = httpx.Client(headers=headers, timeout=seconds, transport=transport)
 
     def rewrite(self, question: str, answer: str, lang: str) -> str:
         """Has an answer reworded; see the port `Rewriter`."""
@@ -57,22 +52,17 @@ class ChatEndpoint:
             ],
         }
         try:
-            text = json.loads(self._post(body))["choices"][0]["message"]["content"]
+            text = json.loads(self._endpoint.post(json=body))["choices"][0]["message"]["content"]
         except httpx.HTTPError as error:
-            raise UnavailableError(f"{self._url} gave no answer ({type(error).__name__})") from error
+            raise UnavailableError(f"{self._endpoint.url} gave no answer ({type(error).__name__})") from error
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            raise UnavailableError(f"{self._url} answered with something that is no chat completion") from error
+            raise UnavailableError(
+                f"{self._endpoint.url} answered with something that is no chat completion"
+            ) from error
         if not isinstance(text, str):
-            raise UnavailableError(f"{self._url} answered without a text")
+            raise UnavailableError(f"{self._endpoint.url} answered without a text")
         return text
 
     def close(self) -> None:
         """Closes the connections."""
-        self._http.close()
-
-    def _post(self, body: object) -> bytes:
-        """Posts and reads the answer, at most 200 kB and only until the time is up, however slowly it drips in."""
-        end = time.monotonic() + self._seconds
-        with self._http.stream("POST", self._url, json=body) as response:
-            response.raise_for_status()
-            return read_within(response, _MOST_BYTES, end)
+        self._endpoint.close()

@@ -32,11 +32,6 @@ _MANY_WORDS = 12
 """A message with more says what it means by itself, if it has an answer."""
 
 
-def continues(text: str) -> bool:
-    """True where a message says little and begins or ends as the continuation of something."""
-    return is_short(text) and _JOINED.search(text.strip()) is not None
-
-
 def leans(text: str, *, understood: bool) -> bool:
     """Whether a message may need the one before it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.dialogue.context import continues, is_short, leans, meant, surely_meant
+from bot.dialogue.context import is_short, leans, meant, surely_meant
 from bot.dialogue.engine import Engine
 from bot.dialogue.policy import decide_each, follow_up, may_be_misread, may_hold_several
 from bot.dialogue.questions import split_questions
@@ -62,7 +62,7 @@ def second_look(
     """
     decision = whole
     aside = whole.kind is DecisionKind.TEMPLATE and bool(whole.intent) and whole.form_state is not None
-    if may_be_misread(whole, before, rules) and (continues(text) or is_short(text)):
+    if may_be_misread(whole, before, rules) and is_short(text):
         decision = _in_context(engine, whole, text, hits, before, lang)
     elif may_hold_several(whole):
         questions = split_questions(text)
