@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import structlog
 import typer
@@ -53,7 +53,9 @@ class Name(StrEnum):
 def main(
     names: Annotated[list[Name] | None, typer.Argument(help="Which to run; all but recipe by default.")] = None,
     data: Annotated[Path, typer.Option("--data", help="The folder of public data sets.")] = Path("../shared/data"),
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file as well, as they come.")
+    ] = None,
     seeds: Annotated[str, typer.Option("--seeds", help="Seeds of the trainings, separated by commas.")] = "13",
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Keep trained releases in this folder and take those it has.")
@@ -81,21 +83,20 @@ def main(
     machine = read_machine()
     with work_folder(keep) as work:
         setup = Setup(data.resolve(), work, numbers, release.resolve() if release else None)
-        outcomes, failures = measure_all(chosen, setup, tuple(filter(None, only.split(","))))
+        outcomes: dict[str, Outcome] = {}
+        for name, outcome in measured(chosen, setup, tuple(filter(None, only.split(",")))):
+            outcomes[name] = outcome
+            commands.say(f"{name} is measured.\n" + "\n".join(report.table({name: outcome})))
+            if json_file is not None:
+                write_figures(json_file, report.document(machine, outcomes, numbers))
     if outcomes:
         sys.stdout.write(report.markdown(machine, outcomes, numbers) + "\n")
-    if json_file is not None:
-        text = json.dumps(report.document(machine, outcomes, numbers), ensure_ascii=False, indent=2)
-        try:
-            json_file.write_text(text + "\n", "utf-8")
-        except OSError as error:
-            fail(f"{json_file}: cannot be written ({error.strerror}). The table above has the figures.")
     commands.say(f"load average at the end {os.getloadavg()[0]:.2f}")
-    if failures:
+    if len(outcomes) < len(chosen):
         raise typer.Exit(1)
 
 
-def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> tuple[dict[str, Outcome], int]:
+def measured(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> Iterator[tuple[str, Outcome]]:
     """Runs benchmarks; one that fails is told and does not cost the others' figures.
 
     Args:
@@ -103,8 +104,8 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         setup: what they work with.
         only: what to take of `sets` and `recipe`; all by default.
 
-    Returns:
-        What each gave, and how many failed.
+    Yields:
+        The name of each that did not fail, as soon as it ended, with what it gave.
     """
     from bench import (
         answers,
@@ -140,16 +141,25 @@ def measure_all(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> 
         Name.TELEGRAM_FAULTS: telegram_faults.measure,
         Name.OUTAGES: outages.measure,
     }
-    outcomes: dict[str, Outcome] = {}
     for name in names:
         try:
-            outcomes[name.value] = measures[name](setup)
+            outcome = measures[name](setup)
         except (FrontdeskError, FaqError) as error:
             commands.say(f"{name.value} could not be measured: {error}")
         except Exception:  # noqa: BLE001 (whatever one benchmark does, the others' figures stand)
             commands.say(f"{name.value} could not be measured, by a fault of its own:")
             _log.exception(name.value)
-    return outcomes, len(names) - len(outcomes)
+        else:
+            yield name.value, outcome
+
+
+def write_figures(path: Path, figures: dict[str, Any]) -> None:
+    """Writes what is measured so far, so that a run that is cut keeps it; a full disk costs no measuring."""
+    text = json.dumps(figures, ensure_ascii=False, indent=2)
+    try:
+        path.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        commands.say(f"{path}: cannot be written ({error.strerror}). The figures are printed at the end.")
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

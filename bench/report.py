@@ -21,21 +21,30 @@ def markdown(machine: Machine, outcomes: Mapping[str, Outcome], seeds: Sequence[
     Returns:
         Markdown text.
     """
+    several = f"; several values: mean (lowest to highest) of the seeds {_listed(seeds)}" if len(seeds) > 1 else ""
+    return "\n".join([f"Measured on {machine.describe()}{several}.", "", *table(outcomes)])
+
+
+def table(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """The figures, the commands that give them and the notes.
+
+    Args:
+        outcomes: what each benchmark gave.
+
+    Returns:
+        Lines of Markdown.
+    """
     figures = [figure for outcome in outcomes.values() for figure in outcome.figures]
     commands = list(dict.fromkeys(figure.command for figure in figures))
-    rows = [_row(figure, commands.index(figure.command) + 1) for figure in figures]
-    several = f"; several values: mean (lowest to highest) of the seeds {_listed(seeds)}" if len(seeds) > 1 else ""
     lines = [
-        f"Measured on {machine.describe()}{several}.",
-        "",
         "| figure | measured | wanted | command |",
         "|---|---|---|---|",
-        *rows,
+        *(_row(figure, commands.index(figure.command) + 1) for figure in figures),
         "",
         *(f"{number}. `{command}`" for number, command in enumerate(commands, start=1)),
     ]
     notes = [note for outcome in outcomes.values() for note in outcome.notes]
-    return "\n".join([*lines, *(["", *(f"- {note}" for note in notes)] if notes else [])])
+    return [*lines, *(["", *(f"- {note}" for note in notes)] if notes else [])]
 
 
 def document(machine: Machine, outcomes: Mapping[str, Outcome], seeds: Sequence[int]) -> dict[str, Any]:
