@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import Field
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -19,6 +20,9 @@ from bot.errors import FrontdeskError
 
 LANGUAGES = ("en", "zh")
 """The languages of the pages themselves, the default first."""
+
+RowNumber = Annotated[int, Field(ge=1, lt=2**31)]
+"""The number of a stored turn as a caller gives it; every database holds one of this size."""
 
 LANGUAGE_COOKIE = "frontdesk_lang"
 _YEAR = 365 * 24 * 3600

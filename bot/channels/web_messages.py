@@ -13,7 +13,7 @@ from bot.domain.messages import Button, ContentKind, IncomingMessage, Reply
 from bot.domain.ports import Clock, Intake, LiveState
 from bot.domain.records import Outgoing, TurnView
 from bot.errors import StateUnavailableError
-from bot.web import button_labels, spoken_text
+from bot.web import RowNumber, button_labels, spoken_text
 
 LONGEST_MESSAGE = 4000
 MESSAGES_A_MINUTE = 20
@@ -43,7 +43,7 @@ class Feedback(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    turn: int = Field(ge=1, lt=2**31)
+    turn: RowNumber
     value: Literal[1, -1]
 
 

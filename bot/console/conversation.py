@@ -21,7 +21,7 @@ from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Knowledge
 from bot.domain.records import Agent, Escalation
 from bot.errors import HeldError, InputError
-from bot.web import button_labels, page_language
+from bot.web import RowNumber, button_labels, page_language
 
 TURNS_SHOWN = 50
 TURNS_AT_MOST = 500
@@ -246,7 +246,7 @@ def add_correction(router: APIRouter, page: ConversationPage, desk: Desk, log: C
     @router.post("/correct")
     def correct(
         request: Request,
-        turn: Annotated[int, Form()],
+        turn: Annotated[RowNumber, Form()],
         intent: Annotated[str, Form()] = "",
         emotion: Annotated[str, Form()] = "",
         faq: Annotated[str, Form()] = "",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Response
+from fastapi import APIRouter, Depends, HTTPException, Response
 
 from bot.console.login import Guard
 from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import ContentKind
 from bot.domain.ports import Attachments
+from bot.web import RowNumber
 
-_LARGEST_ID = 2**63 - 1
 _SHOWN = {ContentKind.PHOTO: "image/jpeg", ContentKind.VOICE: "audio/ogg"}
 """What browsers open themselves; Telegram makes both, so a customer does not choose what they hold."""
 
@@ -28,7 +27,7 @@ def add_media(router: APIRouter, log: ConversationLog, attachments: Attachments 
     """
 
     @router.get("/media/{turn}", dependencies=[Depends(guard.page)])
-    def media(turn: Annotated[int, Path(ge=1, le=_LARGEST_ID)]) -> Response:
+    def media(turn: RowNumber) -> Response:
         view = log.turn(turn)
         if view is None or not view.media or attachments is None:
             raise HTTPException(404)

@@ -104,6 +104,7 @@ class Dispatcher:
                 self._try(escalation, self._mend)
         self._announce()
         if self._rules.assignment is not Assignment.MANUAL:
+            # Read again, as the lapses above have ended some and begun others.
             for escalation in self._log.escalations("open"):
                 self._try(escalation, self._assign)
         for status in ("open", "held"):

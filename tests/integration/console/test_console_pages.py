@@ -117,7 +117,8 @@ def test_of_a_form_with_an_unknown_value_nothing_is_stored(
     assert "<script>alert" not in page
     assert log.corrections(turn) == []
     assert post(client, "correct", turn="999", intent="refund")[0] == 404
-    assert post(client, "correct", turn="many", intent="refund")[0] == 422
+    for number in ("many", "0", str(2**31), str(10**30)):
+        assert post(client, "correct", turn=number, intent="refund")[0] == 422
 
 
 def test_the_audit_trail_is_for_admins(client: TestClient, browser: Callable[[], TestClient]) -> None:
