@@ -208,13 +208,11 @@ def open_services(settings: Settings) -> Services:
     words = SystemWords(files)
     hidden = files.rules.hidden_numbers
     intake = MessageIntake(pipeline, log, state, words.apology, hidden_numbers=hidden, workers=settings.workers)
-    knowledge = RunningKnowledge(files, engine)
     desk = Desk(
         log=log,
         state=state,
         clock=clock,
         texts=words.text,
-        knowledge=knowledge,
         hidden_numbers=hidden,
         unwanted=files.rules.unwanted,
     )
@@ -323,13 +321,12 @@ def build_app(services: Services) -> FastAPI:
             partial(effect, log=services.log, engine=services.engine),
         )
     )
-    knowledge = RunningKnowledge(services.files, services.engine)
     app.include_router(
         pages.build_router(
             log=services.log,
             state=services.state,
             desk=services.desk,
-            knowledge=knowledge,
+            knowledge=RunningKnowledge(services.files, services.engine),
             secret_key=services.secret_key,
             bot_names=names,
             sla=services.files.rules.escalation.desk.sla,

@@ -11,11 +11,8 @@ from bot.adapters.sql_engine import SqlAccess, insert_or_update
 from bot.adapters.sql_escalations import agent_names
 from bot.adapters.sql_outbox import outgoing_records
 from bot.adapters.sql_tables import AgentRow, CorrectionRow, FeedbackRow, MessageRow, OutgoingRow, TurnRow
-from bot.domain.records import Correction, LoggedUtterance, Outgoing, TurnView
+from bot.domain.records import CORRECTABLE, Correction, LoggedUtterance, Outgoing, TurnView
 from bot.errors import InputError
-
-CORRECTABLE = frozenset({"intent", "emotion", "faq"})
-"""What of a turn can be corrected."""
 
 _PAGE = 500
 _CO_ASKED_WITHIN = 500
@@ -65,7 +62,7 @@ class SqlReading(SqlAccess):
             InputError: the turn, the field or the agent is unknown.
         """
         if field not in CORRECTABLE:
-            raise InputError(f"a correction is of one of {sorted(CORRECTABLE)}, got {field!r}")
+            raise InputError(f"a correction is of one of {', '.join(CORRECTABLE)}, got {field!r}")
         with self._write() as session:
             _require_turn(session, turn_id)
             if session.get(AgentRow, agent) is None:

@@ -15,7 +15,8 @@ from bot.console.login import Guard
 from bot.console.render import Pages
 from bot.console.texts import TEXTS
 from bot.console.views import calls, show_turn, summarise
-from bot.desk.handover import CORRECTABLE, LONGEST_REPLY, Desk
+from bot.desk.corrections import Corrections
+from bot.desk.handover import LONGEST_REPLY, Desk
 from bot.domain.conversation import Status
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Knowledge
@@ -232,13 +233,15 @@ def add_conversation(router: APIRouter, page: ConversationPage, desk: Desk, guar
         )
 
 
-def add_correction(router: APIRouter, page: ConversationPage, desk: Desk, log: ConversationLog, guard: Guard) -> None:
+def add_correction(
+    router: APIRouter, page: ConversationPage, corrections: Corrections, log: ConversationLog, guard: Guard
+) -> None:
     """Adds what the form under each turn posts.
 
     Args:
         router: takes the route.
         page: shows the conversation.
-        desk: stores corrections.
+        corrections: stores them.
         log: finds the conversation of a turn.
         guard: lets agents through.
     """
@@ -255,16 +258,15 @@ def add_correction(router: APIRouter, page: ConversationPage, desk: Desk, log: C
         corrected = log.turn(turn)
         if corrected is None:
             raise HTTPException(404)
-        values = dict(zip(CORRECTABLE, (intent, emotion, faq.strip()), strict=True))
+        values = {"intent": intent, "emotion": emotion, "faq": faq.strip()}
         asked = {field: value for field, value in values.items() if value not in ("", corrected.corrections.get(field))}
-
-        def store() -> None:
-            for field, value in asked.items():
-                desk.check_correction(field, value)
-            for field, value in asked.items():
-                desk.correct(turn, field, value, session.agent)
-
-        answer = page.act(request, session, corrected.conversation, store, done="correct")
+        answer = page.act(
+            request,
+            session,
+            corrected.conversation,
+            lambda: corrections.correct(corrected, asked, session.agent),
+            done="correct",
+        )
         if "location" in answer.headers:
             answer.headers["location"] += f"#turn-{turn}"
         return answer

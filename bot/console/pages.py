@@ -15,6 +15,7 @@ from bot.console.login import Guard, add_login
 from bot.console.media import add_media
 from bot.console.render import ConsoleRoute, Pages
 from bot.console.views import QueueRow, calls, conversation_row, queue_row
+from bot.desk.corrections import Corrections
 from bot.desk.handover import Desk
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Attachments, Clock, Knowledge, LiveState
@@ -47,9 +48,9 @@ def build_router(
 
     Args:
         log: the conversation log.
-        state: live state, for the login's rate limit.
+        state: live state, for locks and the login's rate limit.
         desk: what agents do to conversations.
-        knowledge: the labels and FAQ entries to choose from.
+        knowledge: the labels and FAQ entries that corrections may name.
         secret_key: signs CSRF tokens.
         bot_names: language to the name in the header.
         sla: how soon customers are to be helped.
@@ -69,7 +70,7 @@ def build_router(
     add_desk(router, log, desk.clock, sla, guard, pages)
     page = ConversationPage(log, knowledge, pages)
     add_conversation(router, page, desk, guard)
-    add_correction(router, page, desk, log, guard)
+    add_correction(router, page, Corrections(log, state, knowledge), log, guard)
     add_media(router, log, attachments, guard)
     add_audit(router, log, guard, pages)
     return router

@@ -1,4 +1,4 @@
-"""The agents' side of a conversation: get or take it, reply, hand it back, close it, correct what the bot read."""
+"""The agents' side of a conversation: get or take it, reply, hand it back, close it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from bot.desk.lapses import Lapse
 from bot.domain.conversation import Conversation, Status
 from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Button, Reply
-from bot.domain.ports import Clock, Knowledge, LiveState
+from bot.domain.ports import Clock, LiveState
 from bot.domain.private_numbers import PrivateKind, hide
 from bot.domain.records import Agent, ConversationSummary, Escalation
 from bot.domain.rules import Priority
 from bot.errors import HeldError, InputError
-
-CORRECTABLE = ("intent", "emotion", "faq")
-"""What of a turn an agent can correct."""
 
 LONGEST_REPLY = 4000
 """The longest reply of an agent, in characters."""
@@ -48,7 +45,6 @@ class Desk:
         state: live state, with the conversations' locks.
         clock: tells the time.
         texts: gives the texts that customers read when an agent comes and goes.
-        knowledge: the labels and FAQ entries that corrections may name.
         hidden_numbers: which private numbers are hidden in what agents write.
         unwanted: words that agents cannot send.
 
@@ -63,7 +59,6 @@ class Desk:
         state: LiveState,
         clock: Clock,
         texts: SystemTexts,
-        knowledge: Knowledge,
         hidden_numbers: Collection[PrivateKind] = frozenset(PrivateKind),
         unwanted: Collection[str] = (),
     ) -> None:
@@ -71,7 +66,6 @@ class Desk:
         self._log = log
         self._state = state
         self._texts = texts
-        self._knowledge = knowledge
         self._hidden_numbers = hidden_numbers
         self._unwanted = unwanted
 
@@ -254,45 +248,6 @@ class Desk:
             raise InputError(f"A note has 1 to {LONGEST_REPLY} characters; this one has {len(words)}.")
         self._log.add_note(self._head(conversation).id, agent.id, words)
         self._log.audit(agent.name, "note", conversation)
-
-    def check_correction(self, field: str, value: str) -> None:
-        """Checks that a correction names something known.
-
-        Args:
-            field: one of `CORRECTABLE`.
-            value: a label of that head, or the id of a FAQ entry.
-
-        Raises:
-            InputError: the field or the value is unknown.
-        """
-        if field not in CORRECTABLE:
-            raise InputError(f"Only {', '.join(CORRECTABLE)} can be corrected, not {field!r}.")
-        if field == "faq":
-            known = {entry for entry, _ in self._knowledge.faq_entries()}
-        else:
-            known = set(self._knowledge.labels(field))
-        if value not in known:
-            raise InputError(f"The {field} {value[:80]!r} is not known; choose one of the {len(known)} that are.")
-
-    def correct(self, turn_id: int, field: str, value: str, agent: Agent) -> None:
-        """Stores what a turn should have been; a later correction of the same field replaces the earlier.
-
-        Args:
-            turn_id: which turn.
-            field: one of `CORRECTABLE`.
-            value: a label of that head, or the id of a FAQ entry.
-            agent: who says so.
-
-        Raises:
-            InputError: the turn, the field or the value is unknown.
-        """
-        self.check_correction(field, value)
-        turn = self._log.turn(turn_id)
-        if turn is None:
-            raise InputError(f"There is no turn {turn_id}; it may have been erased.")
-        with self._state.lock(turn.conversation):
-            self._log.add_correction(turn_id, field, value, agent.id)
-            self._log.audit(agent.name, "correct", f"{turn.conversation}: turn {turn_id}, {field} = {value}")
 
     def _head(self, conversation: str) -> ConversationSummary:
         head = self._log.conversation(conversation)

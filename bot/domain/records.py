@@ -11,6 +11,9 @@ from bot.domain.messages import Button, IncomingMessage, Reply
 from bot.domain.rules import Priority
 from retrieval.types import FaqEntry
 
+CORRECTABLE = ("intent", "emotion", "faq")
+"""What of a turn an agent can correct."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:

@@ -25,14 +25,6 @@ MINUTE = 60
 RULES = DeskRules(Assignment.ROUND_ROBIN, limit=2, untaken=10, unanswered=15, idle=60)
 
 
-class NoKnowledge:
-    def labels(self, head: str) -> list[str]:
-        return []
-
-    def faq_entries(self) -> list[tuple[str, str]]:
-        return []
-
-
 @pytest.fixture
 def state() -> MemoryState:
     return MemoryState()
@@ -40,9 +32,7 @@ def state() -> MemoryState:
 
 @pytest.fixture
 def desk(sql_log: SqlLog, sql_clock: Any, state: MemoryState) -> Desk:
-    return Desk(
-        log=sql_log, state=state, clock=sql_clock, texts=lambda key, lang: f"{key}/{lang}", knowledge=NoKnowledge()
-    )
+    return Desk(log=sql_log, state=state, clock=sql_clock, texts=lambda key, lang: f"{key}/{lang}")
 
 
 @pytest.fixture

@@ -58,8 +58,7 @@ def attachments() -> Files:
 @pytest.fixture
 def app(log: SqlLog, clock: MovableClock, attachments: Files) -> FastAPI:
     state = MemoryState()
-    knowledge = ShopKnowledge()
-    desk = Desk(log=log, state=state, clock=clock, texts=lambda key, lang: f"{key}/{lang}", knowledge=knowledge)
+    desk = Desk(log=log, state=state, clock=clock, texts=lambda key, lang: f"{key}/{lang}")
     app = FastAPI()
     pages.mount_static(app)
     app.include_router(
@@ -67,7 +66,7 @@ def app(log: SqlLog, clock: MovableClock, attachments: Files) -> FastAPI:
             log=log,
             state=state,
             desk=desk,
-            knowledge=knowledge,
+            knowledge=ShopKnowledge(),
             secret_key="s" * 32,
             bot_names={"en": "Linden Shop"},
             sla=ServiceLevel(),

@@ -15,7 +15,7 @@ from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Reply
 from bot.domain.ports import LiveState
-from bot.domain.records import Agent, ConversationSummary, Escalation, TurnView
+from bot.domain.records import Agent, ConversationSummary, Escalation
 from bot.domain.rules import Priority
 from bot.errors import HeldError, InputError
 
@@ -59,7 +59,6 @@ class FakeLog:
     opened: int = 0
     sent: list[tuple[str, str, int | None]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
-    fixed: list[tuple[int, str, str, int]] = field(default_factory=list)
     trail: list[tuple[str, str]] = field(default_factory=list)
     noted: list[tuple[str, int, str]] = field(default_factory=list)
     buttons: list[str] = field(default_factory=list)
@@ -103,14 +102,6 @@ class FakeLog:
             self.live = replace(self.live, first_reply_at=NOW)
         return len(self.sent)
 
-    def turn(self, turn_id: int) -> TurnView | None:
-        return TurnView(7, CHAT, "m", NOW, "hi", "text", {}, ()) if turn_id == 7 else None
-
-    def add_correction(self, turn_id: int, field: str, value: str, agent: int) -> int:
-        assert self.state.mutex.locked()
-        self.fixed.append((turn_id, field, value, agent))
-        return 1
-
     def agent_by_name(self, name: str) -> Agent | None:
         return {agent.name: agent for agent in (MEI, TOM, ADA, GONE)}.get(name)
 
@@ -119,14 +110,6 @@ class FakeLog:
 
     def audit(self, who: str, action: str, detail: str) -> None:
         self.trail.append((who, action))
-
-
-class FakeKnowledge:
-    def labels(self, head: str) -> list[str]:
-        return {"intent": ["refund", "track_order"], "emotion": ["anger", "joy"]}[head]
-
-    def faq_entries(self) -> list[tuple[str, str]]:
-        return [("ret-1", "How do I return an item?")]
 
 
 @pytest.fixture
@@ -140,7 +123,6 @@ def made_desk(log: FakeLog, unwanted: tuple[str, ...] = ()) -> Desk:
         state=cast("LiveState", log.state),
         clock=FakeClock(),
         texts=lambda key, lang: f"{key}/{lang}",
-        knowledge=FakeKnowledge(),
         unwanted=unwanted,
     )
 
@@ -286,34 +268,6 @@ def test_live_state_goes_before_the_stored_one(desk: Desk, log: FakeLog) -> None
 def test_an_unknown_conversation_is_named(desk: Desk, act: str) -> None:
     with pytest.raises(InputError, match="web:nobody"):
         getattr(desk, act)("web:nobody", MEI)
-
-
-@pytest.mark.parametrize(
-    ("field_", "value"), [("intent", "refund"), ("emotion", "joy"), ("faq", "ret-1")], ids=["intent", "emotion", "faq"]
-)
-def test_a_known_correction_is_stored_and_audited(desk: Desk, log: FakeLog, field_: str, value: str) -> None:
-    desk.correct(7, field_, value, MEI)
-    assert log.fixed == [(7, field_, value, MEI.id)]
-    assert log.trail == [("mei", "correct")]
-
-
-@pytest.mark.parametrize(
-    ("turn", "field_", "value", "message"),
-    [
-        (7, "intent", "brand_new", "'brand_new' is not known"),
-        (7, "emotion", "refund", "'refund' is not known"),
-        (7, "faq", "", "'' is not known"),
-        (7, "lang", "en", "not 'lang'"),
-        (8, "intent", "refund", "no turn 8"),
-    ],
-    ids=["new intent", "label of another head", "empty", "other field", "unknown turn"],
-)
-def test_an_unknown_correction_is_refused(
-    desk: Desk, log: FakeLog, turn: int, field_: str, value: str, message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        desk.correct(turn, field_, value, MEI)
-    assert log.fixed == []
 
 
 def test_a_conversation_is_passed_on_and_the_customer_notices_nothing(desk: Desk, log: FakeLog) -> None:
