@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
+from nlu.model import Reader
 from nlu.onnx_engine import OnnxEngine
 from nlu.runtime import GRAPH_FILE
 from nlu.torch_engine import TorchEngine
@@ -20,8 +22,16 @@ from training.probe import fit_heads
 from training.reading import read_with
 
 
+def round_words(reader: Reader) -> None:
+    """Gives a model word embeddings that are multiples of 1/127 of the largest in their row."""
+    table = reader.encoder.embeddings.word_embeddings.weight.detach()
+    steps = table.abs().amax(1, keepdim=True).clamp_min(1e-8) / 127
+    table.copy_((table / steps).round() * steps)
+
+
 def test_the_full_graph_computes_what_the_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, said = small_reader({"intent": 3, "emotion": 2}, 2), texts(80)
+    round_words(reader)
     monkeypatch.setattr(export, "_LEAST_COSINE", 1.1)
     found = export_graph(reader, tmp_path, said, said, 0)
     assert found["chosen"] == FULL
@@ -31,6 +41,18 @@ def test_the_full_graph_computes_what_the_model_does(tmp_path: Path, monkeypatch
     for head, values in left.logits.items():
         np.testing.assert_allclose(values, right.logits[head], atol=1e-4)
     assert all((one == other).all() for one, other in zip(left.tags, right.tags, strict=True))
+
+
+def test_word_embeddings_take_a_quarter_of_the_room_and_lose_next_to_nothing() -> None:
+    reader, said = small_reader({"intent": 3}, 2), texts(80)
+    exact = read_with(TorchEngine(reader), said, 0).vectors
+    before = build_graph(reader)
+    round_words(reader)
+    assert build_graph(reader) == before
+    assert (exact * read_with(OnnxEngine(before), said, 0).vectors).sum(1).min() > 1 - 1e-4
+    table = reader.encoder.embeddings.word_embeddings.weight
+    kept = {tuple(tensor.dims): tensor.data_type for tensor in onnx.load_from_string(before).graph.initializer}
+    assert kept[tuple(table.shape)] == onnx.TensorProto.INT8
 
 
 def test_eight_bits_are_faithful_and_what_was_measured_is_told(tmp_path: Path) -> None:
@@ -118,6 +140,7 @@ def test_how_far_chance_goes_is_measured_on_what_turns_either_way(
 ) -> None:
     monkeypatch.setattr(graph, "_LEVELS", 1)
     reader = small_reader({"intent": 3}, 2)
+    round_words(reader)
     said = [replace(text, labels={"intent": number % 3}) for number, text in enumerate(texts(300))]
     fit_heads(reader, said, 0)
     found = export_graph(reader, tmp_path, said, said, 0)
