@@ -43,6 +43,7 @@ REDIS_KILLS = 2
 _KILL_SECONDS = 4.5
 _READY_SECONDS = 120.0
 _QUIET_SECONDS = 900.0
+_CONNECTIONS = 64
 SECRET = secrets.token_hex(16)
 """What the webhook asks for."""
 
@@ -317,18 +318,21 @@ async def _post_all(planned: Mapping[int, Sequence[Delivery]], ports: Sequence[i
     """Posts every delivery until it is acknowledged, over as long a time as the kills take; gives the tries."""
     pace = SERVER_KILLS * _KILL_SECONDS / max(map(len, planned.values()))
     tries = 0
+    # httpx looks through all that wait for a connection whenever one comes free, so none is to wait there.
+    connections = asyncio.Semaphore(_CONNECTIONS)
 
     async def post(client: httpx.AsyncClient, chance: random.Random, delivery: Delivery) -> None:
         nonlocal tries
         while True:
             tries += 1
             url = f"http://127.0.0.1:{chance.choice(ports)}/telegram/webhook"
-            with contextlib.suppress(httpx.HTTPError):
-                answer = await client.post(
-                    url, json=delivery.document(), headers={"X-Telegram-Bot-Api-Secret-Token": SECRET}
-                )
-                if answer.is_success:
-                    return
+            async with connections:
+                with contextlib.suppress(httpx.HTTPError):
+                    answer = await client.post(
+                        url, json=delivery.document(), headers={"X-Telegram-Bot-Api-Secret-Token": SECRET}
+                    )
+                    if answer.is_success:
+                        return
             await asyncio.sleep(0.2)
 
     async def chat(client: httpx.AsyncClient, number: int, deliveries: Sequence[Delivery]) -> None:
@@ -339,8 +343,7 @@ async def _post_all(planned: Mapping[int, Sequence[Delivery]], ports: Sequence[i
             await post(client, chance, delivery)
             await asyncio.sleep(max(0.0, pace * 2 * chance.random() - (time.monotonic() - began)))
 
-    limits = httpx.Limits(max_connections=64)
-    async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
         await asyncio.gather(*(chat(client, number, deliveries) for number, deliveries in planned.items()))
     return tries
 

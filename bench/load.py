@@ -24,6 +24,7 @@ _SECONDS = 20
 _WARM_UP = 100
 _PATIENCE = 300.0
 _TRIES = 3
+_CONNECTIONS = 32
 _COMMAND = "python -m bench load"
 
 
@@ -105,6 +106,8 @@ class _Load:
 async def _post(deliveries: Sequence[Delivery], ports: Sequence[int], rate: float | None) -> dict[int, float]:
     began: dict[int, float] = {}
     chats: dict[int, asyncio.Lock] = {}
+    # httpx looks through all that wait for a connection whenever one comes free, so none is to wait there.
+    connections = asyncio.Semaphore(_CONNECTIONS)
     start = time.monotonic()
 
     async def post(client: httpx.AsyncClient, place: int, delivery: Delivery) -> None:
@@ -112,18 +115,21 @@ async def _post(deliveries: Sequence[Delivery], ports: Sequence[int], rate: floa
             await asyncio.sleep(max(0.0, start + place / rate - time.monotonic()))
         async with chats.setdefault(delivery.chat, asyncio.Lock()):
             began[delivery.number] = time.monotonic()
-            url = f"http://127.0.0.1:{ports[place % len(ports)]}/telegram/webhook"
-            headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
-            for left in reversed(range(_TRIES)):
-                try:
-                    (await client.post(url, json=delivery.document(), headers=headers)).raise_for_status()
-                    break
-                except httpx.HTTPError:
-                    # As Telegram does, which knows no more of what became of it; the time counts from the first try.
-                    if not left:
-                        raise
+            async with connections:
+                await deliver(client, place, delivery)
 
-    limits = httpx.Limits(max_connections=32)
-    async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False) as client:
+    async def deliver(client: httpx.AsyncClient, place: int, delivery: Delivery) -> None:
+        url = f"http://127.0.0.1:{ports[place % len(ports)]}/telegram/webhook"
+        headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
+        for left in reversed(range(_TRIES)):
+            try:
+                (await client.post(url, json=delivery.document(), headers=headers)).raise_for_status()
+                break
+            except httpx.HTTPError:
+                # As Telegram does, which knows no more of what became of it; the time counts from the first try.
+                if not left:
+                    raise
+
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
         await asyncio.gather(*(post(client, place, delivery) for place, delivery in enumerate(deliveries)))
     return began
