@@ -15,6 +15,8 @@ from retrieval.ranking import Queries, Ranking
 from retrieval.types import Embed, FaqEntry, FaqError, Hit, HitThresholds, Vector
 from retrieval.vectors import Rows, Weights, check_unit_length, embed_entries, passages_of
 
+_FEW_ENTRIES = 1000
+"""So many are all compared: that takes less time than finding candidates among them."""
 _CANDIDATE_ROWS = 128
 _ROWS_A_HIT = 32
 _CANDIDATE_ENTRIES = 16
@@ -240,6 +242,8 @@ class FaqIndex:
 
     def _candidates(self, query: Queries, top: int) -> Rows:
         """Entries that own the nearest rows or share the most words, with all their translations, ascending."""
+        if len(self.entries) <= _FEW_ENTRIES:
+            return np.arange(len(self.entries))
         nearest = self._nearest.search(query.vectors[0], max(_CANDIDATE_ROWS, _ROWS_A_HIT * top)).rows
         alike = self._ranking.sharing_words(query.texts[0], _CANDIDATE_ENTRIES)
         groups = np.unique(self._vectors.group[np.concatenate([self._row_entry[nearest], alike])])

@@ -105,6 +105,8 @@ class EntryVectors:
 
     def only(self, entries: Rows) -> EntryVectors:
         """The same for some of the entries, given by ascending number."""
+        if len(entries) == len(self.entries):
+            return self
         rows = np.flatnonzero(np.isin(self.owner, entries))
         return EntryVectors(
             entries=tuple(self.entries[number] for number in entries),

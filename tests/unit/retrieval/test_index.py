@@ -18,6 +18,12 @@ def ids(hits):
     return [hit.entry.id for hit in hits]
 
 
+@pytest.fixture(autouse=True, params=[0, 1000], ids=["candidates", "all"])
+def compared(request, monkeypatch):
+    """Whatever is compared, candidates or all entries, the answers are the same."""
+    monkeypatch.setattr("retrieval.index._FEW_ENTRIES", request.param)
+
+
 def test_a_variant_finds_its_entry(shop, embed):
     index: FaqSearch = FaqIndex.build(shop, embed)
     [vector] = embed(["redeem gift card"])
