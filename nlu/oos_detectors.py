@@ -6,7 +6,7 @@ Where the release has an out-of-scope label of its own, `skip` is its column and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -80,24 +80,23 @@ class KnnDetector:
     """Distance to the nearest training texts (Sun et al. 2022, section 3).
 
     Attributes:
-        bank: vectors of in-scope training texts, shape `(m, width)`.
+        bank: vectors of in-scope training texts, shape `(m, width)`; kept with unit length.
         neighbours: how many of the nearest are averaged.
     """
 
     kind: ClassVar[str] = "knn"
-    bank: NDArray[np.float16]
+    bank: Numbers
     neighbours: int
-    _units: NDArray[np.float32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_units", _unit(self.bank))
+        object.__setattr__(self, "bank", _unit(self.bank))
 
     def score(self, logits: Numbers, vectors: Numbers) -> Floats:  # noqa: ARG002
         """Minus the mean cosine to the nearest vectors of the bank, shape `(n,)`."""
-        nearest = min(self.neighbours, len(self._units))
+        nearest = min(self.neighbours, len(self.bank))
         scores = np.empty(len(vectors), dtype=np.float64)
         for start in range(0, len(vectors), _ROWS):
-            cosines = _unit(vectors[start : start + _ROWS]) @ self._units.T
+            cosines = _unit(vectors[start : start + _ROWS]) @ self.bank.T
             scores[start : start + _ROWS] = -np.partition(cosines, -nearest, axis=1)[:, -nearest:].mean(axis=1)
         return scores
 

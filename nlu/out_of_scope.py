@@ -92,7 +92,7 @@ class OosModel:
     def arrays(self) -> dict[str, NDArray[np.float16]]:
         """The vector bank, float16 of shape `(m, width)`, by name; empty where no detector has one."""
         banks = [detector.bank for detector in self.detectors if isinstance(detector, KnnDetector)]
-        return {_BANK: banks[0]} if banks else {}
+        return {_BANK: np.asarray(banks[0], dtype=np.float16)} if banks else {}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> OosModel:
