@@ -84,14 +84,17 @@ def main(
     with work_folder(keep) as work:
         setup = Setup(data.resolve(), work, numbers, release.resolve() if release else None)
         outcomes: dict[str, Outcome] = {}
+        # Before the first as well: figures of an earlier run must not be taken for this one's.
+        written = write_figures(json_file, report.document(machine, outcomes, numbers))
         for name, outcome in measured(chosen, setup, tuple(filter(None, only.split(",")))):
             outcomes[name] = outcome
             commands.say(f"{name} is measured.\n" + "\n".join(report.table({name: outcome})))
-            if json_file is not None:
-                write_figures(json_file, report.document(machine, outcomes, numbers))
+            written = write_figures(json_file, report.document(machine, outcomes, numbers))
     if outcomes:
         sys.stdout.write(report.markdown(machine, outcomes, numbers) + "\n")
     commands.say(f"load average at the end {os.getloadavg()[0]:.2f}")
+    if not written:
+        fail(f"{json_file}: could not be written. The table above has the figures.")
     if len(outcomes) < len(chosen):
         raise typer.Exit(1)
 
@@ -153,13 +156,17 @@ def measured(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> Ite
             yield name.value, outcome
 
 
-def write_figures(path: Path, figures: dict[str, Any]) -> None:
-    """Writes what is measured so far, so that a run that is cut keeps it; a full disk costs no measuring."""
+def write_figures(path: Path | None, figures: dict[str, Any]) -> bool:
+    """Writes what is measured so far, if a file is wanted; False where that fails, which costs no measuring."""
+    if path is None:
+        return True
     text = json.dumps(figures, ensure_ascii=False, indent=2)
     try:
         path.write_text(text + "\n", "utf-8")
     except OSError as error:
         commands.say(f"{path}: cannot be written ({error.strerror}). The figures are printed at the end.")
+        return False
+    return True
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -3,8 +3,7 @@
 The graph is made of the fused operators that ONNX Runtime has for BERT, some ten to a layer; an exported trace has five
 times as many, and for one short text they take as long as the arithmetic. In 8 bits each weight matrix has a scale for
 each output, and the inputs of a product share one that is measured as they come (dynamic quantisation). Word embeddings
-have 8 bits either way, with a scale for each 32 numbers: they are only looked up, and cosines stay the same to six
-places.
+have 8 bits either way, with a scale for each 32 numbers: they are only looked up, and cosines hardly change.
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ class _Builder:
             self.node("Add", [product, self.constant(_array(reader.tagger.bias))], TAGS)
 
     def _look_up(self, table: Floats) -> str:
-        """Rows of a table in 8 bits; in full precision they would fill most of a server's memory."""
+        """Rows of a table in 8 bits; in full precision they would be two thirds of the graph."""
         whole, scales = _in_blocks(table, _WORD_BLOCK, _WORD_LEVELS)
         inputs = [self.constant(whole.reshape(len(table), -1)[:, : table.shape[1]]), IDS, self.constant(scales)]
         axes = {"gather_axis": 0, "quantize_axis": 1}

@@ -366,7 +366,23 @@ def test_a_missed_figure_is_no_failure(
     result = invoke("shop", "--json", tmp_path / "out.json")
     assert result.exit_code == code
     assert expected in result.output
-    assert (tmp_path / "out.json").exists() is not isinstance(value, Exception)
+    written = json.loads((tmp_path / "out.json").read_text("utf-8"))["benchmarks"]
+    assert list(written) == ([] if isinstance(value, Exception) else ["shop"])
+
+
+def test_figures_that_cannot_be_written_are_printed_and_end_in_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(setup: Setup) -> Outcome:
+        (tmp_path / "figures").rename(tmp_path / "gone")
+        return Outcome((Figure("accuracy", (0.5,), "c"),))
+
+    (tmp_path / "figures").mkdir()
+    monkeypatch.setattr("bench.shop.measure", vanish)
+    result = invoke("shop", "--json", tmp_path / "figures" / "out.json")
+    assert result.exit_code == 2
+    assert "| accuracy | 0.500 |" in result.stdout
+    assert "could not be written" in result.stderr
 
 
 def test_a_run_that_is_cut_has_told_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
