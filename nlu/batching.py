@@ -48,7 +48,7 @@ class BatchingEngine:
         self._free = lanes
         self._most_tokens = most_tokens
         self._guard = threading.Lock()
-        self._waiting: list[_Request] = []
+        self._waiting: list[_Request] = []  # neither leads a pass nor is in one
 
     @property
     def width(self) -> int:
@@ -59,10 +59,11 @@ class BatchingEngine:
         """One forward pass, perhaps with others' texts; see `nlu.engine.Engine.run`."""
         own = _Request(ids, mask)
         with self._guard:
-            self._waiting.append(own)
             lead = self._free > 0
             if lead:
                 self._free -= 1
+            else:
+                self._waiting.append(own)
         if not lead:
             own.told.wait()
         if own.outputs is None and own.error is None:
@@ -84,18 +85,16 @@ class BatchingEngine:
         for request in together:
             request.told.set()
         with self._guard:
-            heir = next((request for request in self._waiting if not request.told.is_set()), None)
-            if heir is None:
-                self._free += 1
+            if self._waiting:
+                self._waiting.pop(0).told.set()
             else:
-                heir.told.set()
+                self._free += 1
 
     def _take(self, first: _Request) -> list[_Request]:
-        """A request and those of like length that fit with it; who was told to lead is left alone."""
+        """A request and those of like length among the waiting that fit with it, which wait no more."""
         together, rows = [first], len(first.ids)
         shortest = longest = first.tokens
-        others = [request for request in self._waiting if request is not first and not request.told.is_set()]
-        for request in sorted(others, key=lambda other: abs(other.tokens - first.tokens)):
+        for request in sorted(self._waiting, key=lambda other: abs(other.tokens - first.tokens)):
             low, high = min(shortest, request.tokens), max(longest, request.tokens)
             if (rows + len(request.ids)) * high > self._most_tokens or high > low * _MOST_STRETCH:
                 continue

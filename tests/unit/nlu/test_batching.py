@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -83,13 +85,23 @@ def test_an_error_reaches_those_who_shared_the_pass_and_no_one_else() -> None:
     assert [type(item) for item in rest] == [ValueError, ValueError, Outputs]
 
 
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads change places as often as they can, so that they meet at every line."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 def test_many_threads_all_get_their_answers_and_lanes_are_given_back(lanes: int) -> None:
     counting = Counting()
     counting.go.set()
     engine = BatchingEngine(counting, lanes)
     with ThreadPoolExecutor(16) as pool:
-        rows = [[n] * (1 + n % 7) for n in range(400)]
+        rows = [[n % 400] * (1 + n % 7) for n in range(4000)]
         found = list(pool.map(lambda row: engine.run(*texts(row)).vectors.item(), rows))
     assert found == [sum(row) for row in rows]
     assert (engine._free, engine._waiting) == (lanes, [])
