@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from fastapi import FastAPI, Header, Request, Response
 
-from bot import faq_api, outside
+from bot import outside
 from bot.adapters.embedded_redis import EmbeddedRedis, open_embedded
 from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import SqlLog, open_log
@@ -29,8 +29,9 @@ from bot.dialogue.templates import OPTIONAL_TEMPLATES
 from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import Attachments
 from bot.errors import FrontdeskError, UnavailableError
-from bot.faq_editing import FaqEditor, effect
 from bot.intake import MessageIntake
+from bot.knowledge import api as faq_api
+from bot.knowledge.editing import FaqEditor, effect
 from bot.live_engine import LiveEngine
 from bot.pipeline import Pipeline
 from bot.settings import Settings, kept_key

@@ -17,7 +17,7 @@ from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
 from bot.domain.records import FaqVersion
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
-from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
+from bot.knowledge.live import RememberedVectors, answering, next_change, with_entries
 from nlu.explain import explain
 from nlu.neighbours import Neighbours
 from nlu.releases import ReleaseStore

@@ -20,8 +20,8 @@ from bot.cli.output import print_json, print_line, say
 from bot.dialogue.engine import Engine
 from bot.domain.messages import IncomingMessage
 from bot.errors import UnavailableError
+from bot.knowledge.live import RememberedVectors, with_entries
 from bot.live_engine import explain_text, load_engine
-from bot.live_knowledge import RememberedVectors, with_entries
 from bot.pipeline import Pipeline
 from bot.settings import Settings, read_settings
 

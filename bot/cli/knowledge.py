@@ -17,8 +17,8 @@ from bot.cli.learn import AsJson
 from bot.cli.output import data_files, print_json, print_line
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
-from bot.faq_editing import FaqEditor
-from bot.live_knowledge import answering
+from bot.knowledge.editing import FaqEditor
+from bot.knowledge.live import answering
 from bot.settings import Settings, read_settings
 from retrieval.faq import read_faq
 from retrieval.index import FaqIndex

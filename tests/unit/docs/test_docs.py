@@ -22,7 +22,7 @@ from bot.cli.app import app
 from bot.dialogue.replies import Filled
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import DeskRules
-from bot.faq_api import EntryIn, build_router
+from bot.knowledge.api import EntryIn, build_router
 from bot.pipeline import answer_document
 from bot.settings import Settings
 from bot.stories import read_stories

@@ -8,7 +8,7 @@ import pytest
 
 from bot.dialogue.engine import Engine
 from bot.domain.records import FaqVersion
-from bot.live_knowledge import RememberedVectors, answering, next_change, with_entries
+from bot.knowledge.live import RememberedVectors, answering, next_change, with_entries
 from nlu.types import Understanding
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry

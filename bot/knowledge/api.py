@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import EditedError
-from bot.faq_editing import Effect, FaqEditor
+from bot.knowledge.editing import Effect, FaqEditor
 from retrieval.types import FaqEntry
 
 _AUTHOR = "api"

@@ -1,0 +1,1 @@
+"""The knowledge base as it is edited while it answers."""
