@@ -32,6 +32,7 @@ from bench.customers import TEXTS, update_of
 from bench.figures import Figure, Goal, Outcome
 from bench.pipeline import install
 from bench.releases import Setup, train_shop
+from bench.webhook import SECRET, Delivery, Postman
 from tests.e2e.server import free_port
 from tests.e2e.telegram_double.double import TelegramDouble
 from tests.integration.postgres_server import PostgresServer
@@ -44,32 +45,8 @@ _KILL_SECONDS = 4.5
 _READY_SECONDS = 120.0
 _QUIET_SECONDS = 900.0
 _CONNECTIONS = 64
-SECRET = secrets.token_hex(16)
-"""What the webhook asks for."""
 
 _COMMAND = "python -m bench delivery"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An update on its way.
-
-    Attributes:
-        chat: whose.
-        number: its `update_id`.
-        text: what it says.
-    """
-
-    chat: int
-    number: int
-    text: str
-
-    def document(self) -> dict[str, Any]:
-        """The update as Telegram posts it."""
-        person = {"id": self.chat, "is_bot": False, "first_name": f"Customer {self.chat}", "language_code": "en"}
-        chat = {"id": self.chat, "type": "private", "first_name": person["first_name"]}
-        message = {"message_id": self.number, "date": 1_700_000_000, "chat": chat, "from": person, "text": self.text}
-        return {"update_id": self.number, "message": message}
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,33 +295,26 @@ async def _post_all(planned: Mapping[int, Sequence[Delivery]], ports: Sequence[i
     """Posts every delivery until it is acknowledged, over as long a time as the kills take; gives the tries."""
     pace = SERVER_KILLS * _KILL_SECONDS / max(map(len, planned.values()))
     tries = 0
-    # httpx looks through all that wait for a connection whenever one comes free, so none is to wait there.
-    connections = asyncio.Semaphore(_CONNECTIONS)
 
-    async def post(client: httpx.AsyncClient, chance: random.Random, delivery: Delivery) -> None:
+    async def post(postman: Postman, chance: random.Random, delivery: Delivery) -> None:
         nonlocal tries
         while True:
             tries += 1
-            url = f"http://127.0.0.1:{chance.choice(ports)}/telegram/webhook"
-            async with connections:
-                with contextlib.suppress(httpx.HTTPError):
-                    answer = await client.post(
-                        url, json=delivery.document(), headers={"X-Telegram-Bot-Api-Secret-Token": SECRET}
-                    )
-                    if answer.is_success:
-                        return
+            with contextlib.suppress(httpx.HTTPError):
+                await postman.post(delivery, chance.choice(ports))
+                return
             await asyncio.sleep(0.2)
 
-    async def chat(client: httpx.AsyncClient, number: int, deliveries: Sequence[Delivery]) -> None:
+    async def chat(postman: Postman, number: int, deliveries: Sequence[Delivery]) -> None:
         chance = random.Random(seed * 100_003 + number)
         await asyncio.sleep(chance.random() * pace)
         for delivery in deliveries:
             began = time.monotonic()
-            await post(client, chance, delivery)
+            await post(postman, chance, delivery)
             await asyncio.sleep(max(0.0, pace * 2 * chance.random() - (time.monotonic() - began)))
 
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-        await asyncio.gather(*(chat(client, number, deliveries) for number, deliveries in planned.items()))
+    async with Postman(_CONNECTIONS, timeout=30) as postman:
+        await asyncio.gather(*(chat(postman, number, deliveries) for number, deliveries in planned.items()))
     return tries
 
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import httpx
 
 from bench.commands import say
-from bench.delivery import SECRET, Delivery, Servers, plan
+from bench.delivery import Servers, plan
 from bench.figures import Figure, Goal, Outcome, latency
 from bench.pipeline import install
 from bench.releases import Setup, train_shop
+from bench.webhook import Delivery, Postman
 from tests.e2e.telegram_double.double import TelegramDouble
 
 WANTED = {1: 100, 2: 150}
@@ -106,30 +107,22 @@ class _Load:
 async def _post(deliveries: Sequence[Delivery], ports: Sequence[int], rate: float | None) -> dict[int, float]:
     began: dict[int, float] = {}
     chats: dict[int, asyncio.Lock] = {}
-    # httpx looks through all that wait for a connection whenever one comes free, so none is to wait there.
-    connections = asyncio.Semaphore(_CONNECTIONS)
     start = time.monotonic()
 
-    async def post(client: httpx.AsyncClient, place: int, delivery: Delivery) -> None:
+    async def post(postman: Postman, place: int, delivery: Delivery) -> None:
         if rate:
             await asyncio.sleep(max(0.0, start + place / rate - time.monotonic()))
         async with chats.setdefault(delivery.chat, asyncio.Lock()):
             began[delivery.number] = time.monotonic()
-            async with connections:
-                await deliver(client, place, delivery)
+            for left in reversed(range(_TRIES)):
+                try:
+                    await postman.post(delivery, ports[place % len(ports)])
+                    break
+                except httpx.HTTPError:
+                    # As Telegram does, which knows no more of what became of it; the time counts from the first try.
+                    if not left:
+                        raise
 
-    async def deliver(client: httpx.AsyncClient, place: int, delivery: Delivery) -> None:
-        url = f"http://127.0.0.1:{ports[place % len(ports)]}/telegram/webhook"
-        headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
-        for left in reversed(range(_TRIES)):
-            try:
-                (await client.post(url, json=delivery.document(), headers=headers)).raise_for_status()
-                break
-            except httpx.HTTPError:
-                # As Telegram does, which knows no more of what became of it; the time counts from the first try.
-                if not left:
-                    raise
-
-    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
-        await asyncio.gather(*(post(client, place, delivery) for place, delivery in enumerate(deliveries)))
+    async with Postman(_CONNECTIONS, timeout=60) as postman:
+        await asyncio.gather(*(post(postman, place, delivery) for place, delivery in enumerate(deliveries)))
     return began

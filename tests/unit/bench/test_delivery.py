@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.delivery import Delivery, Verdict, judge, plan
+from bench.delivery import Verdict, judge, plan
+from bench.webhook import Delivery
 
 
 def test_every_update_comes_one_to_three_times_its_first_times_in_order() -> None:
