@@ -48,6 +48,14 @@ def named(text: str, phrases: Iterable[str]) -> str:
     return next((phrase for phrase in phrases if _pattern(phrase).search(said)), "")
 
 
+def without(text: str, phrases: Iterable[str]) -> str:
+    """A text, folded, without some phrases, of which longer ones go first."""
+    said = folded(text)
+    for phrase in sorted(phrases, key=len, reverse=True):
+        said = _pattern(phrase).sub(" ", said)
+    return said
+
+
 def folded(text: str) -> str:
     """A text without case, width variants, curly apostrophes and needless blanks."""
     return " ".join(unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold().split())

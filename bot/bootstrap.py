@@ -90,7 +90,8 @@ class SystemWords:
         """What a customer reads while a service is away."""
         lang = message.lang if message.lang in self.files.rules.languages else None
         chinese = any("\u4e00" <= character <= "\u9fff" for character in message.text)
-        spoken = lang or ("zh" if chinese else self.files.rules.default_language)
+        written = "zh" if chinese and "zh" in self.files.rules.languages else None
+        spoken = written or lang or self.files.rules.default_language
         return Reply(self.text("unavailable", spoken), spoken)
 
 

@@ -39,6 +39,9 @@ log_line = structlog.get_logger(__name__)
 _OPEN_CHANNELS = ("telegram", "web")
 """Channels where anybody may write."""
 
+_COUNTED_SECONDS = 3600
+"""How long it is known that a message was counted; tries to answer it go on for as long as an outage lasts."""
+
 
 class Pipeline:
     """Answers messages; whoever calls `handle` holds the conversation's lock.
@@ -93,11 +96,12 @@ class Pipeline:
         Raises:
             UnavailableError: Redis or SQL is away; nothing was stored.
         """
-        before = before_turn(self._load(message.conversation), message)
+        before = self._load(message.conversation)
+        engine = self._engine()
         if (flood := self._flood(message, before)) is not None:
             return self._answer_unread(message, before, flood)
-        engine = self._engine()
-        expected = next((lang for lang in (message.lang, before.lang) if lang in self._rules.languages), None)
+        before = before_turn(before, message)
+        expected = self._expected_language(message, before)
         if self._hearing is not None and not before.blocked:
             message = self._hearing.of(message, before.lang or None)
         spoken = as_said(message)
@@ -108,7 +112,8 @@ class Pipeline:
             understanding, before, hits, engine.search.thresholds, self._rules, spoken.kind, said=spoken.text
         )
         if spoken.kind is ContentKind.TEXT:
-            decision = second_look(engine, self._rules, decision, spoken.text, hits, before, lang)
+            decision = second_look(engine, self._rules, decision, understanding, spoken.text, hits, before, lang)
+        acted = self._actions is not None and decision.action in self._rules.actions
         decision = self._acted(decision, message)
         decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
         if spoken.kind is ContentKind.TEXT:
@@ -118,7 +123,7 @@ class Pipeline:
             decision = replace(decision, notice="number_hidden")
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         filled, told = self._announced(filled, before, decision)
-        after = after_turn(next_state(told, understanding, decision, self._rules), told, message)
+        after = after_turn(next_state(told, understanding, decision, self._rules), told, message, acted=acted)
         document = answer_document(filled, decision, understanding, hits)
         self._store(message, filled, document, after, decision)
         return document
@@ -195,8 +200,11 @@ class Pipeline:
         """
         before = self._load(message.conversation)
         reason = "a fault inside the bot"
-        lang = self._unread_language(message, before)
+        lang = self._expected_language(message, before) or self._rules.default_language
         decision = Decision(DecisionKind.HANDOVER, reason, template="handover", lang=lang, escalate=reason)
+        if before.blocked:
+            self._answer_unread(message, before, Decision(DecisionKind.SILENT, f"the customer is blocked; {reason}"))
+            return
         status = before.status if before.status is Status.AGENT else Status.WAITING
         self._answer_unread(message, replace(before, status=status, form=None), decision)
 
@@ -208,17 +216,26 @@ class Pipeline:
         """
         if message.channel not in _OPEN_CHANNELS or before.status is Status.AGENT:
             return None
+        if not self._state.allow(f"counted:{message.conversation}:{message.id}", 1, _COUNTED_SECONDS):
+            # An earlier try to answer it has counted it.
+            return None
         minute = f"{message.conversation}:{int(message.at.timestamp()) // 60}"
         if self._state.allow(f"messages:{minute}", self._rules.messages_a_minute, 120):
             return None
-        lang = self._unread_language(message, before)
+        lang = self._expected_language(message, before) or self._rules.default_language
         reason = f"more than {self._rules.messages_a_minute} messages within a minute"
-        kind = DecisionKind.TEMPLATE if self._state.allow(f"slow-down:{minute}", 1, 120) else DecisionKind.SILENT
+        told = before.blocked or not self._state.allow(f"slow-down:{minute}", 1, 120)
+        kind = DecisionKind.SILENT if told else DecisionKind.TEMPLATE
         return Decision(kind, reason, template="slow_down", lang=lang)
 
-    def _unread_language(self, message: IncomingMessage, before: Conversation) -> str:
-        lang = message.lang or before.lang
-        return lang if lang in self._rules.languages else self._rules.default_language
+    def _expected_language(self, message: IncomingMessage, before: Conversation) -> str | None:
+        """The language to answer in where the message does not tell: the conversation's, before it the client's.
+
+        A caller of the API names the language of each message.
+        """
+        named, used = message.lang, before.lang
+        order = (used, named) if message.channel in _OPEN_CHANNELS else (named, used)
+        return next((lang for lang in order if lang in self._rules.languages), None)
 
     def _answer_unread(self, message: IncomingMessage, before: Conversation, decision: Decision) -> dict[str, Any]:
         """Answers a message that is not read."""

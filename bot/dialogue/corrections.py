@@ -31,17 +31,20 @@ def before_turn(conversation: Conversation, message: IncomingMessage) -> Convers
     )
 
 
-def after_turn(after: Conversation, before: Conversation, message: IncomingMessage) -> Conversation:
+def after_turn(
+    after: Conversation, before: Conversation, message: IncomingMessage, *, acted: bool = False
+) -> Conversation:
     """The state after a turn, with what an edit of its message would be answered from.
 
     Args:
         after: the state after the turn.
         before: the state that the message was answered from.
         message: what was answered.
+        acted: True where the company's own API was called, which taking the turn anew would do a second time.
 
     Returns:
         `after`, with the message and the state before it where the message can be edited.
     """
-    if not message.number:
+    if acted or not message.number:
         return replace(after, answered="", earlier={})
     return replace(after, answered=message.number, earlier=replace(before, answered="", earlier={}).to_json())

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
+from bot.alerts import named, without
+from bot.dialogue.assent import doubts, puts_off
 from bot.domain.conversation import FormState
-from bot.domain.rules import CONFIRM, FormSpec, Slot, SlotType
+from bot.domain.rules import CONFIRM, Choice, FormSpec, Slot, SlotType
 from nlu.types import Entity
 
 _EMAIL = re.compile(
@@ -83,11 +85,19 @@ def read_answer(slot: Slot, text: str, entities: Sequence[Entity] = ()) -> str |
     return _free_text(slot, text) if slot.type is SlotType.TEXT else None
 
 
-def residue(slot: Slot, text: str) -> int:
+def residue(slot: Slot, text: str, entities: Sequence[Entity] = ()) -> int:
     """How much a message says besides the value itself: words, a Chinese character counting as half of one."""
     rest = unicodedata.normalize("NFKC", text)
-    if slot.type is SlotType.ORDER_NUMBER:
-        rest = _order_pattern(slot.prefix, slot.digits).sub(" ", rest)
+    match slot.type:
+        case SlotType.ORDER_NUMBER:
+            rest = _order_pattern(slot.prefix, slot.digits).sub(" ", rest)
+        case SlotType.EMAIL:
+            rest = _EMAIL.sub(" ", rest)
+        case SlotType.CHOICE:
+            rest = without(rest, (wording for choice in slot.choices for wording in _wordings(choice)))
+        case _:
+            for entity in entities:
+                rest = rest.replace(entity.text, " ") if slot.entity and entity.type == slot.entity else rest
     words = re.findall(r"[a-z']+", rest, re.IGNORECASE)
     han = re.findall(r"[\u3400-\u9fff]", rest)
     return len(words) + (len(han) + 1) // 2
@@ -129,7 +139,14 @@ def proceed(spec: FormSpec, state: FormState) -> FormStep:
 
 
 def answer(
-    spec: FormSpec, state: FormState, text: str, entities: Sequence[Entity], *, agrees: bool, denies: bool
+    spec: FormSpec,
+    state: FormState,
+    text: str,
+    entities: Sequence[Entity],
+    *,
+    agrees: bool,
+    denies: bool,
+    wanted: str = "",
 ) -> FormStep | None:
     """Takes a message as the answer to what the form asked.
 
@@ -140,14 +157,16 @@ def answer(
         entities: entities in it.
         agrees: True where it says yes.
         denies: True where it says no.
+        wanted: what a message that says no wants instead.
 
     Returns:
         The next step, or None where the message does not answer the question.
     """
     slot = spec.slot(state.asking)
     if slot is None:
-        return _confirmation(spec, state, text, entities, agrees=agrees, denies=denies)
-    value = None if slot.type is SlotType.TEXT and (agrees or denies) else read_answer(slot, text, entities)
+        return _confirmation(spec, state, text, entities, agrees=agrees, denies=denies, wanted=wanted)
+    no_words = slot.type is SlotType.TEXT and (agrees or denies or puts_off(text))
+    value = None if no_words else read_answer(slot, text, entities)
     if value is None:
         return None
     others = {s.name: v[0] for s in spec.slots if s.name not in state.slots and (v := find_values(s, text, entities))}
@@ -170,18 +189,29 @@ def question(spec: FormSpec, state: FormState) -> str:
 
 
 def _confirmation(
-    spec: FormSpec, state: FormState, text: str, entities: Sequence[Entity], *, agrees: bool, denies: bool
+    spec: FormSpec,
+    state: FormState,
+    text: str,
+    entities: Sequence[Entity],
+    *,
+    agrees: bool,
+    denies: bool,
+    wanted: str,
 ) -> FormStep | None:
     changed = {}
     repeated = False
     for slot in spec.slots:
         if slot.type is SlotType.TEXT:
             continue
-        named = find_values(slot, text, entities)
-        fresh = [value for value in named if value != state.slots.get(slot.name)]
+        found = find_values(slot, text, entities)
+        fresh = [value for value in found if value != state.slots.get(slot.name)]
         if fresh:
             changed[slot.name] = fresh[-1]
-        repeated = repeated or bool(named)
+        # A value among other words may stand in a question, or in "not this one".
+        repeated = repeated or (bool(found) and not residue(slot, text, entities))
+    texts = [slot for slot in spec.slots if slot.type is SlotType.TEXT]
+    if denies and not changed and len(texts) == 1 and (value := _free_text(texts[0], wanted)):
+        changed[texts[0].name] = value
     if changed:
         return proceed(spec, replace(state, slots={**state.slots, **changed}))
     if denies:
@@ -190,6 +220,20 @@ def _confirmation(
     if agrees or repeated:
         return FormStep(Outcome.DONE, state)
     return None
+
+
+def _wordings(choice: Choice) -> tuple[str, ...]:
+    return (*(word for words in choice.words.values() for word in words), choice.value)
+
+
+def _chosen(slot: Slot, text: str) -> list[str]:
+    """The choice that a message is, or the only one that it names without asking about it or refusing it."""
+    said = plain(text)
+    whole = [choice.value for choice in slot.choices if said in set(map(plain, _wordings(choice)))]
+    if whole or doubts(text):
+        return whole
+    inside = [choice.value for choice in slot.choices if named(text, _wordings(choice))]
+    return inside if len(inside) == 1 else []
 
 
 def _recognise(slot: Slot, text: str) -> list[str]:
@@ -203,12 +247,7 @@ def _recognise(slot: Slot, text: str) -> list[str]:
         case SlotType.PHONE:
             return [re.sub(r"[^0-9+]", "", m[0]) for m in _PHONE.finditer(folded)]
         case SlotType.CHOICE:
-            said = plain(text)
-            return [
-                c.value
-                for c in slot.choices
-                if said in {plain(w) for ws in (*c.words.values(), (c.value,)) for w in ws}
-            ]
+            return _chosen(slot, text)
         case SlotType.DATE:
             return [text] if _DAY.fullmatch(text) else []
         case SlotType.AMOUNT:

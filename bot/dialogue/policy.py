@@ -11,7 +11,9 @@ from dataclasses import replace
 
 from bot.alerts import heard, named
 from bot.dialogue import forms
+from bot.dialogue.assent import instead
 from bot.dialogue.moves import (
+    NEXT_TO_CERTAIN,
     OFFER_HUMAN,
     act_on,
     ask_back,
@@ -28,7 +30,7 @@ from bot.dialogue.scene import SPOKEN, Scene
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind
-from bot.domain.rules import BotRules, Priority, SlotType
+from bot.domain.rules import CONFIRM, BotRules, Priority, SlotType
 from nlu.types import Understanding
 from retrieval.types import Hit, HitThresholds
 
@@ -79,13 +81,24 @@ def may_hold_several(decision: Decision) -> bool:
     return bool(by_content) and decision.kind in kinds and decision.form_state is None
 
 
-def may_be_misread(decision: Decision, conversation: Conversation, rules: BotRules) -> bool:
-    """True where a few words that continue something were taken for a wish, a mood or small talk of their own."""
+def may_be_misread(decision: Decision, reading: Understanding, conversation: Conversation, rules: BotRules) -> bool:
+    """True where a few words that continue something were taken for a wish, a mood or small talk of their own.
+
+    Args:
+        decision: how they would be answered.
+        reading: how they were read.
+        conversation: the state before them.
+        rules: the bot's rules.
+
+    Returns:
+        Whether what was asked before may tell more; a wish that is next to certain is what it seems.
+    """
     match decision.kind:
         case DecisionKind.SMALLTALK:
             return bool(decision.intent)
         case DecisionKind.FORM:
-            return conversation.form is None and not decision.slots
+            certain = reading.intent is not None and reading.intent.confidence >= NEXT_TO_CERTAIN
+            return conversation.form is None and not decision.slots and not certain
         case DecisionKind.HANDOVER:
             return not decision.intent and decision.emotion in rules.escalation.bad_moods
         case _:
@@ -144,8 +157,8 @@ def decide_each(
 
 
 def held_by_agent(scene: Scene) -> Decision | None:
-    """An agent holds the conversation: the bot keeps quiet."""
-    if scene.conversation.status is not Status.AGENT:
+    """An agent holds the conversation: the bot keeps quiet, but for what customers may have of it at any time."""
+    if scene.conversation.status is not Status.AGENT or _is_personal(scene):
         return None
     return Decision(DecisionKind.SILENT, "an agent holds the conversation", form_state=scene.form)
 
@@ -205,7 +218,8 @@ def not_words(scene: Scene) -> Decision | None:
 
 def nothing_said(scene: Scene) -> Decision | None:
     """A message without a visible character."""
-    return None if scene.text.strip() or scene.tap else say(scene, "empty", "nothing was said")
+    said = scene.understanding.text.strip() if scene.tap is None else scene.text
+    return None if said else say(scene, "empty", "nothing was said")
 
 
 def too_much_said(scene: Scene) -> Decision | None:
@@ -256,8 +270,15 @@ def active_form(scene: Scene) -> Decision | None:
     spec = scene.rules.forms[state.form]
     if scene.cancels:
         return _cancel(scene, f"form {spec.name} cancelled by the customer")
-    entities = scene.understanding.entities
-    step = forms.answer(spec, state, scene.text, entities, agrees=scene.agrees, denies=scene.denies)
+    step = forms.answer(
+        spec,
+        state,
+        scene.text,
+        scene.understanding.entities,
+        agrees=scene.agrees_in_words if _is_binding(scene, state) else scene.agrees,
+        denies=scene.refuses if state.asking == CONFIRM else scene.denies,
+        wanted=instead(scene.text, scene.rules.words.no),
+    )
     aside = _aside(scene, state)
     if step and not (aside and _is_new_wish(scene, state, aside)):
         return go_on(scene, step, f"form {spec.name}: {state.asking} answered")
@@ -354,6 +375,14 @@ def _deep_link(scene: Scene, name: str, payload: Sequence[str]) -> Decision | No
     return act_on(scene, intent, f"a link to {intent}")
 
 
+def _is_personal(scene: Scene) -> bool:
+    """True where a customer rates, chooses a language, or wants their data or to have them removed."""
+    if scene.tap:
+        return scene.tap.verb in ("rate", "lang", "erase")
+    name = scene.text.strip().partition("@")[0].lower()
+    return scene.rules.commands.get(name) in ("language", "privacy", "export", "erase")
+
+
 def _cancel(scene: Scene, reason: str) -> Decision:
     template = "form_cancelled" if scene.form else "nothing_to_cancel"
     return replace(say(scene, template, reason), form_state=None)
@@ -367,12 +396,20 @@ def _aside(scene: Scene, state: FormState) -> Decision | None:
     return None if decision and decision.kind is DecisionKind.CLARIFY else decision
 
 
+def _is_binding(scene: Scene, state: FormState) -> bool:
+    """True where a yes makes the company's own API change something, so that a misreading could not be undone."""
+    action = scene.rules.actions.get(scene.rules.intents[state.intent].action)
+    return state.asking == CONFIRM and action is not None and action.method != "GET"
+
+
 def _is_new_wish(scene: Scene, state: FormState, aside: Decision) -> bool:
     spec = scene.rules.forms[state.form]
     slot = spec.slot(state.asking) or spec.slots[0]
     if slot.type is SlotType.TEXT and state.asking == slot.name:
         return scene.text.rstrip().endswith(("?", "？"))
-    return aside.kind is DecisionKind.FORM and forms.residue(slot, scene.text) > ASIDE_WORDS
+    return (
+        aside.kind is DecisionKind.FORM and forms.residue(slot, scene.text, scene.understanding.entities) > ASIDE_WORDS
+    )
 
 
 def _titles(scene: Scene, option: str) -> set[str]:

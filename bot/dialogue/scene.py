@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.dialogue.assent import doubts, meaning_of_sign, says_no, says_yes
 from bot.dialogue.forms import plain
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import ContentKind, IncomingMessage
@@ -120,6 +122,15 @@ class Scene:
         return any(map(str.isdigit, self.text)) and not any(map(str.isalpha, self._without_numbers))
 
     @property
+    def _is_wordless(self) -> bool:
+        """True for marks alone; a picture such as a heart is as good as a word."""
+        return not any(character.isalnum() or unicodedata.category(character) == "So" for character in self.text)
+
+    @property
+    def _is_command(self) -> bool:
+        return self.text.lstrip()[:1] == "/" and self.text.lstrip()[1:2].isalpha()
+
+    @property
     def in_scope(self) -> bool:
         """True unless the model holds the message for something the bot is not there for."""
         intent = self.understanding.intent
@@ -130,12 +141,12 @@ class Scene:
     def likely(self) -> Score | None:
         """The best intent where it is certain enough and the bot knows it, however close the second is.
 
-        A mere number has none.
+        A mere number has none, nor have marks such as "?" or "...", for which a model must name some intent as well.
         """
         intent = self.understanding.intent
         if intent is None or not self.in_scope or intent.label not in self.rules.intents:
             return None
-        if self.speaks_unknown_language or self._is_number:
+        if self.speaks_unknown_language or self._is_number or self._is_wordless:
             return None
         return intent.top[0] if intent.confidence >= self.understanding.thresholds.intent_accept else None
 
@@ -149,9 +160,10 @@ class Scene:
 
     @property
     def emotion(self) -> str:
-        """The believed emotion, empty for none; a tapped button, a picture or a mere number shows none."""
+        """The believed emotion, empty for none; a tapped button, a command, a picture or a mere number shows none."""
         emotion = self.understanding.emotion
-        if emotion is None or self.tap or not self.text.strip() or self.speaks_unknown_language or self._is_number:
+        wordless = self.tap or self._is_command or not self.text.strip() or self._is_number
+        if emotion is None or wordless or self.speaks_unknown_language:
             return ""
         return emotion.label if emotion.confidence >= self.understanding.thresholds.emotion_accept else ""
 
@@ -164,8 +176,8 @@ class Scene:
 
     @property
     def ranked_hits(self) -> list[Hit]:
-        """The hits in the customer's language, or all of them where there is none; the best first."""
-        own = [hit for hit in self.hits if hit.entry.lang == self.lang]
+        """The hits in the customer's language, or all of them where none of those is worth an offer; the best first."""
+        own = [hit for hit in self.hits if hit.entry.lang == self.lang and hit.score >= self.hit_thresholds.suggest]
         return sorted(own or self.hits, key=lambda hit: -hit.score)
 
     @property
@@ -191,24 +203,45 @@ class Scene:
     @property
     def agrees(self) -> bool:
         """True where the message says yes."""
-        return self._says("yes", self.rules.words.yes, self.rules.roles.affirm)
+        settled = self._settled
+        if settled is not None:
+            return settled == "yes"
+        # A model takes "one moment" for a yes as well.
+        return self._is_read_as(self.rules.roles.affirm) and not doubts(self.text)
+
+    @property
+    def agrees_in_words(self) -> bool:
+        """True where the message says yes by a tap or begins with a word of agreement, whatever a model reads in it."""
+        settled = self._settled
+        return settled == "yes" if settled is not None else says_yes(self.text, self.rules.words.yes)
 
     @property
     def denies(self) -> bool:
         """True where the message says no."""
-        return self._says("no", self.rules.words.no, self.rules.roles.deny)
+        settled = self._settled
+        return settled == "no" if settled is not None else self._is_read_as(self.rules.roles.deny)
+
+    @property
+    def refuses(self) -> bool:
+        """True where the message says no or begins with a word of refusal."""
+        return self.denies or (self._settled is None and says_no(self.text, self.rules.words.no))
 
     @property
     def cancels(self) -> bool:
         """True where the message is a word that ends a form."""
-        return self.tap is None and plain(self.text) in self.rules.words.cancel
+        return self._settled == "cancel"
 
-    def _says(self, verb: str, words: frozenset[str], role: str) -> bool:
+    @property
+    def _settled(self) -> str | None:
+        """What a tap, a sign or a word from the bot's lists says, None where the message is none of these."""
         if self.tap:
-            return self.tap.verb == verb
-        said = plain(self.text)
-        known = self.rules.words
-        if said in known.yes | known.no | known.cancel:
-            return said in words
+            return self.tap.verb
+        if sign := meaning_of_sign(self.text):
+            return sign
+        said, words = plain(self.text), self.rules.words
+        meanings = {"yes": words.yes, "no": words.no, "cancel": words.cancel}
+        return next((meaning for meaning, known in meanings.items() if said in known), None)
+
+    def _is_read_as(self, role: str) -> bool:
         accepted = self.accepted
         return bool(role) and accepted is not None and accepted.label == role

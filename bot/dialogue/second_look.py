@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.dialogue.assent import is_courtesy
 from bot.dialogue.context import is_short, leans, meant, surely_meant
 from bot.dialogue.engine import Engine
 from bot.dialogue.policy import decide_each, follow_up, may_be_misread, may_hold_several
@@ -41,6 +42,7 @@ def second_look(
     engine: Engine,
     rules: BotRules,
     whole: Decision,
+    reading: Understanding,
     text: str,
     hits: Sequence[Hit],
     before: Conversation,
@@ -52,6 +54,7 @@ def second_look(
         engine: reads and searches.
         rules: the bot's rules.
         whole: how the message is answered by itself.
+        reading: how it was read.
         text: what was written.
         hits: FAQ hits for it.
         before: the state before it.
@@ -60,9 +63,11 @@ def second_look(
     Returns:
         How it is answered; an answer or a question back remembers what was asked.
     """
+    if is_courtesy(text):
+        return whole
     decision = whole
     aside = whole.kind is DecisionKind.TEMPLATE and bool(whole.intent) and whole.form_state is not None
-    if may_be_misread(whole, before, rules) and is_short(text):
+    if may_be_misread(whole, reading, before, rules) and is_short(text):
         decision = _in_context(engine, whole, text, hits, before, lang)
     elif may_hold_several(whole):
         questions = split_questions(text)

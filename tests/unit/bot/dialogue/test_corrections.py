@@ -56,6 +56,11 @@ def test_what_cannot_be_edited_remembers_nothing() -> None:
     assert (after.answered, after.earlier) == ("", {})
 
 
+def test_an_edit_does_not_undo_what_the_company_was_asked_to_do() -> None:
+    acted = after_turn(AFTER, BEFORE, message("u1/3", ContentKind.TEXT), acted=True)
+    assert before_turn(acted, message("u2/3")) == acted
+
+
 def test_a_state_does_not_grow_with_every_turn() -> None:
     state = remembered()
     for number in range(5):

@@ -48,7 +48,10 @@ SPEC = FormSpec("f", (ORDER, WISH, NOTE), confirm="confirm")
         (PHONE, "12345", None),
         (WISH, "Refund!", "refund"),
         (WISH, "退款。", "refund"),
-        (WISH, "I want my refund", None),
+        (WISH, "I want my refund", "refund"),
+        (WISH, "我想退款", "refund"),
+        (WISH, "When do I get my refund?", None),
+        (WISH, "I don't want a refund", None),
         (NOTE, "  two \n words ", "two words"),
         (NOTE, "x" * 21, None),
         (NOTE, " ", None),
@@ -119,6 +122,21 @@ def test_confirmation(text: str, agrees: bool, denies: bool, expected: tuple[Out
     state = begin(spec, "i", {"order_number": "FD20481937"}).state
     step = answer(spec, state, text, (), agrees=agrees, denies=denies)
     assert (step and (step.outcome, step.state.slots.get("order_number"))) == expected
+
+
+def test_a_refusal_that_says_what_is_wanted_changes_the_text() -> None:
+    state = begin(SPEC, "i", {"order_number": "FD20481937", "wish": "refund", "note": "14 Low Street"}).state
+    step = answer(SPEC, state, "no, 14 High Street", (), agrees=False, denies=True, wanted="14 High Street")
+    assert step is not None
+    assert (step.state.asking, step.state.slots["note"]) == ("confirm", "14 High Street")
+    again = answer(SPEC, state, "no", (), agrees=False, denies=True)
+    assert again is not None
+    assert again.state.slots == {}
+
+
+def test_a_request_for_time_is_no_text() -> None:
+    state = FormState("f", {"order_number": "FD20481937", "wish": "refund"}, "note", 0, "i")
+    assert answer(SPEC, state, "one moment please", (), agrees=False, denies=False) is None
 
 
 def test_gives_up_after_the_last_attempt() -> None:

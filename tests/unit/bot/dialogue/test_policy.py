@@ -144,7 +144,7 @@ CASES = [
     Case("human twice", read("human"), K.HANDOVER, "handover_waiting", WAITING, more={"escalate": ""}),
     Case(
         "strong anger",
-        read("!!!", ("invoice", 0.9), emotion=("anger", 0.9)),
+        read("my invoice!!!", ("invoice", 0.9), emotion=("anger", 0.9)),
         K.HANDOVER,
         "handover",
         more={"escalate": "strong anger", "priority": Priority.HIGH},
@@ -177,7 +177,7 @@ CASES = [
     ),
     Case(
         "angry while waiting",
-        read("!!!", ("invoice", 0.9), emotion=("anger", 0.9)),
+        read("my invoice!!!", ("invoice", 0.9), emotion=("anger", 0.9)),
         K.TEMPLATE,
         "invoice",
         WAITING,
@@ -525,18 +525,82 @@ def test_what_the_last_question_does_not_change_stays_as_it_is(entry):
 
 
 @pytest.mark.parametrize(
-    ("decision", "before", "expected"),
+    ("decision", "confidence", "before", "expected"),
     [
-        (Decision(K.SMALLTALK, "r", intent="bot_identity"), START, True),
-        (Decision(K.SMALLTALK, "r"), START, False),
-        (Decision(K.FORM, "r", intent="missing_item"), START, True),
-        (Decision(K.FORM, "r", intent="order_status", slots={"order_number": "FD20481937"}), START, False),
-        (Decision(K.FORM, "r", intent="order_status"), ASKED, False),
-        (Decision(K.HANDOVER, "strong anger", emotion="anger"), START, True),
-        (Decision(K.HANDOVER, "asked", emotion="neutral"), START, False),
-        (Decision(K.HANDOVER, "r", intent="complaint", emotion="anger"), START, False),
-        (Decision(K.FAQ, "r", faq="a"), START, False),
+        (Decision(K.SMALLTALK, "r", intent="bot_identity"), 0.9, START, True),
+        (Decision(K.SMALLTALK, "r"), 0.9, START, False),
+        (Decision(K.FORM, "r", intent="missing_item"), 0.9, START, True),
+        (Decision(K.FORM, "r", intent="missing_item"), 0.995, START, False),
+        (Decision(K.FORM, "r", intent="order_status", slots={"order_number": "FD20481937"}), 0.9, START, False),
+        (Decision(K.FORM, "r", intent="order_status"), 0.9, ASKED, False),
+        (Decision(K.HANDOVER, "strong anger", emotion="anger"), 0.9, START, True),
+        (Decision(K.HANDOVER, "asked", emotion="neutral"), 0.9, START, False),
+        (Decision(K.HANDOVER, "r", intent="complaint", emotion="anger"), 0.9, START, False),
+        (Decision(K.FAQ, "r", faq="a"), 0.9, START, False),
     ],
 )
-def test_what_a_few_words_may_be_misread_as(decision, before, expected):
-    assert may_be_misread(decision, before, RULES) is expected
+def test_what_a_few_words_may_be_misread_as(decision, confidence, before, expected):
+    reading = read("a few words", (decision.intent or "invoice", confidence))
+    assert may_be_misread(decision, reading, before, RULES) is expected
+
+
+CANCELLING = replace(CONFIRMED, form=FormState("order", {"order_number": "FD20481937"}, "confirm", 0, "order_cancel"))
+AT_CONFIRMATION = {
+    "the number alone": ("FD20481937", "", True),
+    "yes in words": ("yes, cancel it", "", True),
+    "a thumb": ("👍", "", True),
+    "the number in a refusal": ("don't cancel FD20481937!", "", False),
+    "the number in a question": ("Is FD20481937 already shipped?", "", False),
+    "the number in a Chinese refusal": ("不要取消FD20481937", "", False),
+    "one moment, read as yes": ("等一下", "affirm", False),
+    "keep it, read as yes": ("keep it", "affirm", False),
+    "marks, read as yes": ("...", "affirm", False),
+    "yes by the model alone": ("that is the one", "affirm", False),
+}
+
+
+@pytest.mark.parametrize(("text", "intent", "done"), AT_CONFIRMATION.values(), ids=AT_CONFIRMATION)
+def test_what_confirms_a_change_that_cannot_be_undone(text, intent, done):
+    intents = ((intent, 0.997), ("invoice", 0.001)) if intent else ()
+    decision = decide(read(text, *intents), CANCELLING, (), HIT_THRESHOLDS, RULES)
+    assert (decision.action == "order_cancellation") is done
+
+
+def test_a_mere_look_up_may_be_confirmed_by_what_the_model_reads():
+    decision = decide(
+        read("that is the one", ("affirm", 0.997), ("invoice", 0.001)), CONFIRMED, (), HIT_THRESHOLDS, RULES
+    )
+    assert decision.action == "order_lookup"
+
+
+PERSONAL = {"/export": "export_ready", "/delete": "erase_ask", "/language": "choose_language"}
+
+
+@pytest.mark.parametrize(("text", "template"), PERSONAL.items(), ids=PERSONAL)
+def test_customers_get_at_their_data_while_an_agent_holds_the_conversation(text, template):
+    held = replace(START, status=Status.AGENT)
+    assert decide(read(text), held, (), HIT_THRESHOLDS, RULES).template == template
+    assert decide(read("hello"), held, (), HIT_THRESHOLDS, RULES).kind is K.SILENT
+
+
+def test_a_tap_to_erase_counts_while_an_agent_holds_the_conversation():
+    held = replace(START, status=Status.AGENT)
+    decision = decide(read("erase:"), held, (), HIT_THRESHOLDS, RULES, C.BUTTON)
+    assert decision.personal == "erase"
+
+
+def test_a_command_shows_no_emotion():
+    decision = decide(read("/human", emotion=("anger", 0.99)), START, (), HIT_THRESHOLDS, RULES)
+    assert (decision.kind, decision.emotion) == (K.HANDOVER, "")
+
+
+def test_an_entry_in_another_language_answers_where_none_in_the_own_is_near():
+    hits = (found("c", 0.9), found("a", 0.01))
+    assert decide(read("wifi?", oos=0.01), START, hits, HIT_THRESHOLDS, RULES).faq == "c"
+    near = (found("c", 0.9), found("a", 0.4))
+    assert decide(read("wifi?", oos=0.01), START, near, HIT_THRESHOLDS, RULES).faq != "c"
+
+
+def test_invisible_characters_say_nothing():
+    decision = decide(read("", ("affirm", 0.99)), CONFIRMED, (), HIT_THRESHOLDS, RULES, said="\u200b")
+    assert decision.template == "empty"
