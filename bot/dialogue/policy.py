@@ -13,7 +13,6 @@ from bot.alerts import heard, named
 from bot.dialogue import forms
 from bot.dialogue.assent import instead
 from bot.dialogue.moves import (
-    NEXT_TO_CERTAIN,
     OFFER_HUMAN,
     act_on,
     ask_back,
@@ -81,24 +80,13 @@ def may_hold_several(decision: Decision) -> bool:
     return bool(by_content) and decision.kind in kinds and decision.form_state is None
 
 
-def may_be_misread(decision: Decision, reading: Understanding, conversation: Conversation, rules: BotRules) -> bool:
-    """True where a few words that continue something were taken for a wish, a mood or small talk of their own.
-
-    Args:
-        decision: how they would be answered.
-        reading: how they were read.
-        conversation: the state before them.
-        rules: the bot's rules.
-
-    Returns:
-        Whether what was asked before may tell more; a wish that is next to certain is what it seems.
-    """
+def may_be_misread(decision: Decision, conversation: Conversation, rules: BotRules) -> bool:
+    """True where a few words that continue something were taken for a wish, a mood or small talk of their own."""
     match decision.kind:
         case DecisionKind.SMALLTALK:
             return bool(decision.intent)
         case DecisionKind.FORM:
-            certain = reading.intent is not None and reading.intent.confidence >= NEXT_TO_CERTAIN
-            return conversation.form is None and not decision.slots and not certain
+            return conversation.form is None and not decision.slots
         case DecisionKind.HANDOVER:
             return not decision.intent and decision.emotion in rules.escalation.bad_moods
         case _:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bot.dialogue.assent import is_courtesy
 from bot.dialogue.context import is_short, leans, meant, surely_meant
 from bot.dialogue.engine import Engine
+from bot.dialogue.moves import NEXT_TO_CERTAIN
 from bot.dialogue.policy import decide_each, follow_up, may_be_misread, may_hold_several
 from bot.dialogue.questions import split_questions
 from bot.domain.conversation import Conversation
@@ -67,16 +68,16 @@ def second_look(
         return whole
     decision = whole
     aside = whole.kind is DecisionKind.TEMPLATE and bool(whole.intent) and whole.form_state is not None
-    if may_be_misread(whole, reading, before, rules) and is_short(text):
-        decision = _in_context(engine, whole, text, hits, before, lang)
+    if may_be_misread(whole, before, rules) and is_short(text):
+        decision = _in_context(engine, whole, reading, text, hits, before, lang)
     elif may_hold_several(whole):
         questions = split_questions(text)
         if questions:
             decision = _each(engine, rules, whole, questions, before, lang)
         else:
-            decision = _in_context(engine, whole, text, hits, before, lang)
+            decision = _in_context(engine, whole, reading, text, hits, before, lang)
     elif aside:
-        decision = _in_context(engine, whole, text, hits, before, lang)
+        decision = _in_context(engine, whole, reading, text, hits, before, lang)
     starts_form = decision.kind is DecisionKind.FORM and before.form is None
     if not (may_hold_several(decision) or starts_form):
         return decision
@@ -98,7 +99,13 @@ def _each(
 
 
 def _in_context(
-    engine: Engine, alone: Decision, text: str, hits: Sequence[Hit], before: Conversation, lang: str | None
+    engine: Engine,
+    alone: Decision,
+    reading: Understanding,
+    text: str,
+    hits: Sequence[Hit],
+    before: Conversation,
+    lang: str | None,
 ) -> Decision:
     certain = bool(hits) and alone.faq == hits[0].entry.id and hits[0].score >= engine.search.thresholds.accept
     if not before.asked or certain:
@@ -107,6 +114,9 @@ def _in_context(
     if not leaning and not is_short(text):
         return alone
     together = found(engine, engine.understander.understand([f"{before.asked} {text}"], [lang])[0], lang)
-    entry = meant(hits, together, before.told) if leaning else ""
+    # "And where is my order?" begins like a continuation and is none.
+    intent = reading.intent if alone.kind is DecisionKind.FORM else None
+    certain_wish = intent is not None and intent.confidence >= NEXT_TO_CERTAIN
+    entry = meant(hits, together, before.told) if leaning and not certain_wish else ""
     entry = entry or surely_meant(hits, together, before.told)
     return follow_up(alone, entry, before)

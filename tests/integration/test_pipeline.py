@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -21,8 +21,8 @@ from bot.dialogue.hearing import Hearing
 from bot.dialogue.rewriting import Rewriting
 from bot.domain.conversation import Conversation
 from bot.domain.messages import Attachment, ContentKind, IncomingMessage, Reply
-from bot.domain.rules import Announcement, DeskRules, Priority
-from bot.errors import StateUnavailableError, UnavailableError
+from bot.domain.rules import ActionSpec, Announcement, DeskRules, Priority
+from bot.errors import LogUnavailableError, StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
 from bot.pipeline import Pipeline
 from nlu.types import Distribution, Score, Understanding
@@ -408,6 +408,66 @@ def test_what_waited_for_an_outage_to_end_is_no_flood(house: House, files: BotFi
         house.clock.time += timedelta(seconds=60 / limit)
     house.intake.drain("telegram:9")
     assert {turn.document["decision"]["kind"] for turn in house.log.turns("telegram:9")} == {"smalltalk"}
+
+
+def test_tries_to_answer_one_message_are_no_flood(
+    house: House, files: BotFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = house.says("#greeting", 1, "telegram:9")
+    house.intake.accept(message)
+    with monkeypatch.context() as broken:
+        broken.setattr(house.log, "record_turn", _full)
+        for _ in range(files.rules.messages_a_minute + 5):
+            with pytest.raises(LogUnavailableError):
+                house.pipeline.handle(message)
+    assert house.pipeline.handle(message)["decision"]["kind"] == "smalltalk"
+
+
+def _full(_: object) -> NoReturn:
+    raise LogUnavailableError("the disk is full")
+
+
+def test_a_blocked_customer_hears_nothing_of_floods_or_faults(house: House, files: BotFiles) -> None:
+    house.intake.answer(house.says("#greeting", 0, "telegram:9"))
+    house.log.store_state(Conversation("telegram:9", turns=1, blocked=True))
+    for number in range(1, files.rules.messages_a_minute + 3):
+        assert house.intake.answer(house.says("#greeting", number, "telegram:9"))["replies"] == []
+    house.pipeline.give_up(house.says("#boom", 99, "telegram:9"))
+    assert house.log.turns("telegram:9")[-1].document["replies"] == []
+    assert house.log.escalations() == []
+
+
+@pytest.mark.parametrize(("conversation", "lang"), [("telegram:9", "zh"), ("web:9", "zh"), ("api-9", "en")])
+def test_a_chosen_language_lasts_but_for_callers_who_name_another(house: House, conversation: str, lang: str) -> None:
+    chosen = replace(house.says("lang:zh", 1, conversation), kind=ContentKind.BUTTON)
+    house.intake.answer(chosen)
+    helped = house.intake.answer(replace(house.says("/help", 2, conversation), lang="en"))
+    assert helped["replies"][0]["lang"] == lang
+
+
+class CancellingShop:
+    """The company's API: counts what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def call(self, action: ActionSpec, slots: Mapping[str, str], once: str) -> dict[str, str]:
+        self.calls.append(once)
+        return {"state": "cancelled", "day": "Monday"}
+
+
+def test_an_edited_confirmation_does_not_cancel_twice(house: House, files: BotFiles) -> None:
+    shop = CancellingShop()
+    pipeline = Pipeline(
+        house.pipeline._engine, house.log, house.state, files.rules, files.templates, house.clock, actions=shop
+    )
+    for number, (text, kind) in enumerate(
+        [("#order_cancel FD20481937", ContentKind.TEXT), ("yes", ContentKind.TEXT), ("Yes", ContentKind.EDITED)], 1
+    ):
+        message = replace(house.says(text, conversation="telegram:1"), id=f"u{number}/{min(number, 2)}", kind=kind)
+        house.log.accept(message)
+        pipeline.handle(message)
+    assert len(shop.calls) == 1
 
 
 @pytest.mark.parametrize("conversation", ["api-1", "crm:42"])
