@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from bot.api import Authorisation, create_app
 from bot.bot_files import BotFiles, load_bot_files
 from bot.channels import web_chat
 from bot.channels.telegram import TelegramChannel
-from bot.channels.telegram_timing import Timing
+from bot.channels.telegram_timing import Timing, growing_delay, pause
 from bot.console import pages
 from bot.desk.dispatch import AgentsChat, Dispatcher
 from bot.desk.handover import Desk
@@ -40,6 +41,12 @@ from nlu.releases import ReleaseStore
 log_line = structlog.get_logger(__name__)
 
 VERSION = importlib.metadata.version("frontdesk")
+
+FIRST_RESTART = 1.0
+"""Seconds until a Telegram channel that ended runs again; they double with each time that it ends."""
+
+LONGEST_RESTART = 60.0
+"""Where that growth ends; a channel that ran for longer begins anew."""
 
 
 class SystemClock:
@@ -370,11 +377,20 @@ def _lifespan(services: Services, telegram: TelegramChannel | None) -> Lifespan:
 
 
 async def _run_telegram(telegram: TelegramChannel, stop: asyncio.Event) -> None:
-    """Runs the channel; a token that is refused is said loudly while everything else goes on."""
-    try:
-        await telegram.run(stop)
-    except FrontdeskError as error:
-        log_line.warning("telegram_stopped", error=str(error))
+    """Runs the channel until `stop`; what ends it earlier is said loudly, and after a growing pause it runs again."""
+    failures = 0
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            await telegram.run(stop)
+        except FrontdeskError as error:
+            log_line.warning("telegram_stopped", error=str(error))
+        except Exception as error:
+            log_line.exception("telegram_stopped", error=str(error))
+        if time.monotonic() - began > LONGEST_RESTART:
+            failures = 0
+        await pause(stop, growing_delay(failures, FIRST_RESTART, LONGEST_RESTART))
+        failures += 1
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

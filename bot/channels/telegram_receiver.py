@@ -18,10 +18,10 @@ from bot.channels.telegram_updates import Verdict, chat_of, incoming, verdict_of
 from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage
 from bot.domain.ports import Intake
-from bot.errors import UnavailableError
+from bot.errors import InputError, UnavailableError
 
 TRIES = 3
-"""How often a message is offered that intake fails on for a reason of its own, before it is passed over."""
+"""How often an update is offered that fails for a reason of its own, before it is passed over."""
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Receiver:
             self._run_aside(self._stop_spinner(update.callback_query))
             verdict = verdict_of(update.callback_query)
             if verdict is not None:
-                return await self._take_verdict(update.callback_query, verdict)
+                return await self._take_verdict(update, update.callback_query, verdict)
         message = incoming(update, datetime.now(UTC), self._username)
         chat = chat_of(message.conversation) if message else None
         if message is None or chat is None or chat == self._agents_chat:
@@ -120,7 +120,7 @@ class Receiver:
         except RuntimeError:
             return ""
 
-    async def _take_verdict(self, query: telegram.CallbackQuery, verdict: Verdict) -> bool:
+    async def _take_verdict(self, update: telegram.Update, query: telegram.CallbackQuery, verdict: Verdict) -> bool:
         """Stores a verdict on one of the chat's own turns and marks it; False where it must be offered again."""
         try:
             turn = await asyncio.to_thread(self._verdicts.turn, verdict.turn)
@@ -130,6 +130,12 @@ class Receiver:
         except UnavailableError as error:
             self._note_outage(error)
             return False
+        except InputError as error:
+            # The turn was erased since it was looked up.
+            _log.info("telegram_verdict_passed_over", error=str(error))
+            return True
+        except Exception as error:  # noqa: BLE001
+            return self._passes_over(update, error)
         self._note_recovery()
         self._run_aside(self._mark_verdict(query))
         return True
@@ -163,7 +169,7 @@ class Receiver:
         self._told.clear()
 
     def _passes_over(self, update: telegram.Update, error: Exception) -> bool:
-        """Whether a message that intake cannot digest has held up the others long enough."""
+        """Whether an update that cannot be digested has held up the others long enough."""
         self._failures[update.update_id] += 1
         given_up = self._failures[update.update_id] >= TRIES
         _log.error("telegram_update_failed", update=update.update_id, given_up=given_up, exc_info=error)

@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
+from bot import bootstrap
 from bot.domain.messages import Button, ContentKind, IncomingMessage
 from bot.errors import LogUnavailableError, SettingsError
 from tests.e2e.telegram_channel import (
@@ -378,6 +379,29 @@ def test_token_revoked_while_running_ends_the_channel(double: TelegramDouble, in
     run.join()
     assert isinstance(run.error, SettingsError)
     assert "FRONTDESK_TELEGRAM_TOKEN" in str(run.error)
+
+
+def test_token_refused_for_a_moment_ends_nothing_for_good(
+    double: TelegramDouble, intake: MemoryIntake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "FIRST_RESTART", 0.1)
+    issued = double.state.token
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(bootstrap._run_telegram(build(double, intake), stop))
+        await asyncio.to_thread(double.wait_until, lambda: bool(double.calls("getUpdates")))
+        double.state.token = "4200001:another"
+        await asyncio.to_thread(wait_until, lambda: any(line["event"] == "telegram_stopped" for line in logged))
+        double.state.token = issued
+        double.user_says(ANN, "back again")
+        await asyncio.to_thread(wait_until, lambda: intake.texts == ["back again"])
+        stop.set()
+        await running
+
+    with capture_logs() as logged:
+        asyncio.run(serve())
+    assert "FRONTDESK_TELEGRAM_TOKEN" in next(line["error"] for line in logged if line["event"] == "telegram_stopped")
 
 
 @pytest.mark.parametrize("kind", ["502", "429", "drop_before"])
