@@ -223,7 +223,7 @@ class TelegramChannel:
             except InvalidToken:
                 raise SettingsError(REFUSED_TOKEN) from None
             except Exception as error:  # noqa: BLE001
-                # Beside TelegramError: what the library raises on an update that it cannot read.
+                # Beside TelegramError: what the library raises on an answer that holds no updates.
                 await self._wait_out(error, failures, stop)
                 failures += 1
                 continue

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import structlog
 import telegram
 from telegram.error import InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from bot.channels.telegram_updates import UNREADABLE
 from bot.errors import SettingsError
 
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query")
@@ -86,16 +88,43 @@ def open_bot(token: str, api_url: str, *, request_seconds: float, connections: i
             base_url=lambda key: f"{root}/bot{key}",
             base_file_url=lambda key: f"{root}/file/bot{key}",
             request=_http(request_seconds, connections),
-            get_updates_request=_http(request_seconds, connections=1),
+            get_updates_request=_http(request_seconds, connections=1, kind=_UpdatesRequest),
         )
     except (RuntimeError, ValueError) as error:
         raise SettingsError(f"the proxy settings (HTTPS_PROXY, ALL_PROXY) do not work for Telegram: {error}") from error
 
 
-def _http(seconds: float, connections: int) -> HTTPXRequest:
-    return HTTPXRequest(
-        connection_pool_size=connections, read_timeout=seconds, write_timeout=seconds, pool_timeout=seconds
-    )
+class _UpdatesRequest(HTTPXRequest):
+    """Asks for updates. One that the library cannot read would fail those beside it, and be offered for ever."""
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        answer = HTTPXRequest.parse_json_payload(payload)
+        updates = answer.get("result")
+        if isinstance(updates, list):
+            numbered = [update for update in updates if _has_number(update)]
+            # Where none has a number nothing can be acknowledged: the library fails on them, and the poll is paused.
+            answer["result"] = [_readable(update) for update in numbered] or updates
+        return answer
+
+
+def _has_number(update: Any) -> bool:
+    return isinstance(update, dict) and isinstance(update.get("update_id"), int)
+
+
+def _readable(update: dict[str, Any]) -> dict[str, Any]:
+    """An update as it is, or where it cannot be read only its number: nothing to answer, but acknowledged in turn."""
+    number = {"update_id": update["update_id"]}
+    try:
+        telegram.Update.de_json(update)
+    except UNREADABLE as error:
+        _log.warning("telegram_update_refused", **number, error=repr(error))
+        return number
+    return update
+
+
+def _http(seconds: float, connections: int, kind: type[HTTPXRequest] = HTTPXRequest) -> HTTPXRequest:
+    return kind(connection_pool_size=connections, read_timeout=seconds, write_timeout=seconds, pool_timeout=seconds)
 
 
 async def log_in(bot: telegram.Bot) -> None:

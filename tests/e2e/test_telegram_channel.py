@@ -136,6 +136,16 @@ def test_start_and_stop_in_the_background(double: TelegramDouble, intake: Memory
     assert intake.texts == ["hi"]
 
 
+def test_an_update_that_cannot_be_read_holds_up_none_behind_it(double: TelegramDouble, intake: MemoryIntake) -> None:
+    double.user_says(ANN, "before")
+    double.push("message", {"message_id": 1, "chat": {"id": ANN, "type": "private"}, "text": "without a date"})
+    double.user_says(ANN, "after")
+    with capture_logs() as logged, running(double, intake):
+        double.wait_until(lambda: not double.pending_updates)
+    assert intake.texts == ["before", "after"]
+    assert [line["event"] for line in logged].count("telegram_update_refused") == 1
+
+
 # -- storing before acknowledging
 
 
