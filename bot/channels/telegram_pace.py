@@ -29,9 +29,19 @@ class Pace:
         self._chats: dict[int, float] = {}
 
     async def turn_of(self, chat: int) -> None:
-        """Waits until a message to a chat may leave: first for the chat's moment, then for that of all together."""
+        """Waits until a message to a chat may leave: first for the chat's moment, then for that of all together.
+
+        Who gives up waiting gives the moment of all together back. The chat's is left: only that chat may wait for it.
+
+        Args:
+            chat: to whom.
+        """
         await asyncio.sleep(self.of_chat(chat))
-        await asyncio.sleep(self.of_all())
+        try:
+            await asyncio.sleep(self.of_all())
+        except asyncio.CancelledError:
+            self._any -= self._timing.between
+            raise
 
     def of_chat(self, chat: int) -> float:
         """Books a chat's next moment.

@@ -29,7 +29,7 @@ CONCURRENT = 16
 """How many messages are on their way at once; a chat that hangs holds up no other."""
 
 CLAIMED = 128
-"""How many messages this process holds, those included that wait for the moment when their chat may get the next."""
+"""How many messages this process holds at most, those included that wait for the moment when they may leave."""
 
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +52,18 @@ def delivery_error(error: TelegramError, attempts: int, timing: Timing) -> Deliv
     if isinstance(error, Forbidden | BadRequest | ChatMigrated):
         return DeliveryError(reason, permanent=True)
     return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
+
+
+def claimable(timing: Timing) -> int:
+    """How many messages to hold: what can leave within a third of the lease, so that even two parts of each can.
+
+    Args:
+        timing: how long a claim lasts, and how fast messages leave.
+
+    Returns:
+        From 1 to `CLAIMED`.
+    """
+    return max(1, min(CLAIMED, int(timing.lease / 3 / timing.between))) if timing.between else CLAIMED
 
 
 class OutboxSender:
@@ -113,7 +125,7 @@ class OutboxSender:
 
     async def _claim(self) -> list[Outgoing]:
         await self._note()
-        free = CLAIMED - len(self._deliveries)
+        free = claimable(self._timing) - len(self._deliveries)
         if free <= 0:
             return []
         return await asyncio.to_thread(self._outbox.claim_outgoing, CHANNEL, free, self._timing.lease)

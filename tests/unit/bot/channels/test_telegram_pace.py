@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.channels.telegram_pace import BURST, Pace
@@ -49,3 +51,16 @@ def test_chats_that_fell_silent_are_forgotten(time: Time) -> None:
         time.now += 5
         pace.of_chat(chat)
     assert len(pace._chats) < 1100
+
+
+def test_who_gives_up_waiting_takes_no_moment_from_others(time: Time) -> None:
+    async def give_up(pace: Pace) -> None:
+        waiting = [asyncio.create_task(pace.turn_of(chat)) for chat in range(1, 50)]
+        await asyncio.sleep(0.01)
+        for wait in waiting:
+            wait.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    pace = Pace(Timing(between=1.0), time)
+    asyncio.run(give_up(pace))
+    assert pace.of_all() == pytest.approx(1.0)

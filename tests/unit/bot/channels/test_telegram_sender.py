@@ -14,7 +14,7 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot.channels.telegram_sender import delivery_error
+from bot.channels.telegram_sender import CLAIMED, claimable, delivery_error
 from bot.channels.telegram_timing import Timing, growing_delay
 
 
@@ -45,3 +45,13 @@ def test_what_a_refusal_means(error: TelegramError, attempts: int, retry_after: 
 @pytest.mark.parametrize(("failures", "delay"), [(0, 0.5), (1, 1.0), (3, 4.0), (4, 5.0), (10**6, 5.0)])
 def test_delays_grow_to_an_end(failures: int, delay: float) -> None:
     assert growing_delay(failures, 0.5, 5.0) == delay
+
+
+@pytest.mark.parametrize(("rate", "messages"), [(1, 10), (4, 40), (30, CLAIMED), (1000, CLAIMED)])
+def test_no_more_is_claimed_than_can_leave_in_time(rate: int, messages: int) -> None:
+    assert claimable(Timing(between=1 / rate)) == messages
+
+
+def test_something_is_claimed_at_any_pace() -> None:
+    assert claimable(Timing(between=3600.0)) == 1
+    assert claimable(Timing(between=0.0)) == CLAIMED
