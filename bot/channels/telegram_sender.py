@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 import telegram
+from telegram.constants import FileSizeLimit
 from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter, TelegramError
 
 from bot.channels.telegram_keyboard import keyboard
@@ -31,6 +32,9 @@ CONCURRENT = 16
 CLAIMED = 128
 """How many messages this process holds at most, those included that wait for the moment when they may leave."""
 
+TOO_LARGE = "Too Large"
+"""What status 413 is called in every version of Python; the library tells it from a lost connection by that only."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -49,7 +53,7 @@ def delivery_error(error: TelegramError, attempts: int, timing: Timing) -> Deliv
     if isinstance(error, RetryAfter):
         wait = error.retry_after
         return DeliveryError(reason, retry_after=wait.total_seconds() if isinstance(wait, timedelta) else float(wait))
-    if isinstance(error, Forbidden | BadRequest | ChatMigrated):
+    if isinstance(error, Forbidden | BadRequest | ChatMigrated) or TOO_LARGE in error.message:
         return DeliveryError(reason, permanent=True)
     return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
 
@@ -209,6 +213,9 @@ class OutboxSender:
         except UnavailableError as error:
             wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
             raise DeliveryError(str(error), retry_after=wait) from error
+        if len(content) > FileSizeLimit.FILESIZE_UPLOAD:
+            limit = f"Telegram takes at most {FileSizeLimit.FILESIZE_UPLOAD:d} bytes"
+            raise DeliveryError(f"the file has {len(content)} bytes, and {limit}", permanent=True)
         await self._pace.turn_of(chat)
         async with self._on_the_way:
             return (await self._bot.send_document(chat, content, filename=FILE_NAME)).message_id

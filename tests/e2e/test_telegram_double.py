@@ -360,6 +360,7 @@ def test_blocked_until_unblocked(double: TelegramDouble) -> None:
     ("kind", "error", "delivered"),
     [
         ("429", RetryAfter, 0),
+        ("413", NetworkError, 0),
         ("500", NetworkError, 0),
         ("502", NetworkError, 0),
         ("drop_before", NetworkError, 0),

@@ -6,6 +6,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from bot.channels import telegram_sender
 from bot.domain.messages import Button
 from tests.e2e.telegram_channel import ANN, BOB, FAST, MemoryIntake, MemoryOutbox, running, wait_until
 from tests.e2e.telegram_double.double import TelegramDouble
@@ -124,6 +127,25 @@ def test_a_file_that_fails_is_sent_again_without_its_text(
     with running(double, intake):
         outbox.wait_for(outbox.add(ANN, "Here it is.", attachment="export"), "sent")
     assert [message.method for message in double.messages(ANN)] == ["sendMessage", "sendDocument"]
+
+
+@pytest.mark.parametrize(("size", "uploads"), [(50_000_001, 0), (100, 1)], ids=["seen", "told"])
+def test_a_file_that_is_too_large_holds_up_no_later_reply(
+    double: TelegramDouble,
+    outbox: MemoryOutbox,
+    intake: MemoryIntake,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    uploads: int,
+) -> None:
+    monkeypatch.setattr(telegram_sender, "own_data", lambda *_: b"x" * size)
+    double.user_says(ANN, "/export")
+    double.fail_next("sendDocument", "413")
+    with running(double, intake):
+        export, later = outbox.add(ANN, "Here it is.", attachment="export"), outbox.add(ANN, "And now?")
+        outbox.wait_for(later, "sent")
+    assert outbox.rows[export].status == "failed"
+    assert len(double.calls("sendDocument")) == uploads
 
 
 def test_the_profile_names_the_bot_in_both_languages(double: TelegramDouble, intake: MemoryIntake) -> None:

@@ -150,7 +150,7 @@ class TelegramDouble:
 
         Args:
             method: such as `sendMessage`.
-            kind: `429`, `500`, `502`, `drop_before` (the connection ends unread), `drop_after` (it ends once the
+            kind: `413`, `429`, `500`, `502`, `drop_before` (the connection ends unread), `drop_after` (it ends once the
                 request was carried out), `hang` (no answer as long as the double lives) or `hang_after` (carried out,
                 but no answer).
             times: how many requests.

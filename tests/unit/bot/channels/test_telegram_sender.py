@@ -34,6 +34,8 @@ from bot.channels.telegram_timing import Timing, growing_delay
         (Forbidden("Forbidden: bot was blocked by the user"), 0, None),
         (BadRequest("Chat not found"), 0, None),
         (ChatMigrated(5), 0, None),
+        (NetworkError("Request Entity Too Large"), 0, None),
+        (NetworkError("Content Too Large (413). Parsing the server response b'<html>' failed"), 0, None),
     ],
 )
 def test_what_a_refusal_means(error: TelegramError, attempts: int, retry_after: float | None) -> None:
