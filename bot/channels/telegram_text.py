@@ -10,7 +10,8 @@ LIMIT = 4096
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _LINE = re.compile(r"\n\s*")
-_SENTENCE = re.compile(r"[。！？…；]+[”’」』）]*|[.!?]+[\"'”’)\]]*\s+")
+# A match begins behind a run's last mark: tried from each mark on, a run takes the square of its length.
+_SENTENCE = re.compile(r"[。！？…；]+[”’」』）]*|(?<=[.!?])[\"'”’)\]]*+\s+")
 _WORD = re.compile(r"\s+|[，、：]")
 _BORDERS = (_PARAGRAPH, _LINE, _SENTENCE, _WORD)
 

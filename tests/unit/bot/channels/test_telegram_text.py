@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +84,12 @@ def test_a_very_long_text_fills_its_parts() -> None:
     parts = split_text(text)
     assert all(utf16_length(part) > LIMIT * 0.9 for part in parts[:-1])
     assert all(part.startswith("We ship") and part.endswith("。") for part in parts)
+
+
+@pytest.mark.parametrize(
+    "run", ["!", ".", "!?", '!"', '!""', "! ", "…", '"', " ", "\n", "\n ", "x", "\u0301", "🇨", "👋🏽"]
+)
+def test_a_long_run_of_anything_is_split_at_once(run: str) -> None:
+    began = time.process_time()
+    split_text("x" + run * 20_000 + "x")
+    assert time.process_time() - began < 1.0
