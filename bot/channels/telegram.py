@@ -78,7 +78,7 @@ class TelegramChannel:
         self._timing = timing or Timing()
         self._bot = open_bot(token, api_url, request_seconds=self._timing.request, connections=2 * CONCURRENT)
         self._typing = TypingIndicator(self._bot, self._timing.typing, self._timing.typing_after)
-        self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log, agents_chat)
+        self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log, agents_chat, commands)
         self._sender = OutboxSender(self._bot, log, self._typing, self._timing)
         self._commands = commands
         self._names = names or {}

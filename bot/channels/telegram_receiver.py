@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ class Receiver:
         typing: the notice that an answer is on its way.
         log: where verdicts on answers are stored.
         agents_chat: the chat in which agents talk among themselves, None for none.
+        commands: the commands that the bot knows, such as `/help`.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Receiver:
         typing: TypingIndicator,
         log: ConversationLog,
         agents_chat: int | None = None,
+        commands: Collection[str] = (),
     ) -> None:
         self._bot = bot
+        self._commands = commands
         self._agents_chat = agents_chat
         self._verdicts = log
         self._intake = intake
@@ -72,7 +75,7 @@ class Receiver:
             verdict = verdict_of(update.callback_query)
             if verdict is not None:
                 return await self._take_verdict(update, update.callback_query, verdict)
-        message = incoming(update, datetime.now(UTC), self._username)
+        message = incoming(update, datetime.now(UTC), self._username, self._commands)
         chat = chat_of(message.conversation) if message else None
         if message is None or chat is None or chat == self._agents_chat:
             return True
@@ -96,7 +99,7 @@ class Receiver:
     async def apologise(self, updates: Iterable[telegram.Update]) -> None:
         """Tells the customers behind updates, once an outage, that their messages wait in safety."""
         for update in updates:
-            message = incoming(update, datetime.now(UTC), self._username)
+            message = incoming(update, datetime.now(UTC), self._username, self._commands)
             chat = chat_of(message.conversation) if message else None
             if message is None or chat is None or chat in (self._agents_chat, *self._told):
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,13 +43,16 @@ def read_update(body: bytes, bot: Bot | None) -> Update:
     return Update.de_json(json.loads(body), bot)
 
 
-def incoming(update: Update, received: datetime, username: str = "") -> IncomingMessage | None:
+def incoming(
+    update: Update, received: datetime, username: str = "", commands: Collection[str] = ()
+) -> IncomingMessage | None:
     """Reads an update.
 
     Args:
         update: what Telegram sent.
         received: when, with time zone.
         username: the bot's own; in groups it answers only what names it, replies to it or is a command for it.
+        commands: those that it knows, such as `/help`; in groups they are for it without its name, too.
 
     Returns:
         The message, or None where there is nothing to answer: talk of others in a group, channel posts, service
@@ -56,7 +60,7 @@ def incoming(update: Update, received: datetime, username: str = "") -> Incoming
         verdicts on answers, which are no messages, and what Telegram never sends: the library checks no types.
     """
     try:
-        message = _read(update, received, username)
+        message = _read(update, received, username, commands)
     except UNREADABLE:
         return None
     if message is None or chat_of(message.conversation) is None:
@@ -65,7 +69,7 @@ def incoming(update: Update, received: datetime, username: str = "") -> Incoming
     return message if all(isinstance(text, str) for text in texts) else None
 
 
-def _read(update: Update, received: datetime, username: str) -> IncomingMessage | None:
+def _read(update: Update, received: datetime, username: str, commands: Collection[str]) -> IncomingMessage | None:
     if update.callback_query:
         query = update.callback_query
         return None if verdict_of(query) else _tapped(update, query, received)
@@ -79,7 +83,7 @@ def _read(update: Update, received: datetime, username: str) -> IncomingMessage 
             return None
     if message.chat.type != ChatType.PRIVATE:
         groups = (ChatType.GROUP, ChatType.SUPERGROUP)
-        said = _said_to(username, message, text) if message.chat.type in groups else None
+        said = _said_to(username, commands, message, text) if message.chat.type in groups else None
         if said is None:
             return None
         text = said
@@ -136,8 +140,11 @@ def _media(message: Message) -> str:
     return file.file_id if file else ""
 
 
-def _said_to(username: str, message: Message, text: str) -> str | None:
+def _said_to(username: str, commands: Collection[str], message: Message, text: str) -> str | None:
     """What somebody in a group says to the bot, without its name; None where they talk to others."""
+    command = re.match(r"/\w+(?!\S)", text)
+    if command and command[0].lower() in commands:
+        return text
     mention = re.compile(rf"(?:^(/\w+)|(?<![\w.]))@{re.escape(username)}(?!\w)", re.IGNORECASE)
     answered = message.reply_to_message.from_user if message.reply_to_message else None
     if username and mention.search(text):

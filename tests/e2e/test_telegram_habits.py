@@ -81,8 +81,9 @@ def test_in_a_group_it_answers_who_speaks_to_it(double: TelegramDouble, intake: 
         double.push("message", in_group(f"mail me at x@{name}y.example"))
         double.push("message", in_group("and the costs?", reply_to_message=own))
         double.push("message", in_group(f"/help@{name.upper()}"))
-        double.wait_for(GROUP, 3)
-    assert intake.texts == ["where is my parcel?", "and the costs?", "/help"]
+        double.push("message", in_group("/human"))
+        double.wait_for(GROUP, 4)
+    assert intake.texts == ["where is my parcel?", "and the costs?", "/help", "/human"]
     assert {message.conversation for message in intake.stored.values()} == {f"telegram:{GROUP}"}
 
 

@@ -170,6 +170,11 @@ NAMED = {
     "mention": ("@shop_bot where is it?", {}, "where is it?"),
     "mention at the end": ("where is it, @Shop_Bot", {}, "where is it,"),
     "command": ("/help@shop_bot", {}, "/help"),
+    "command without its name": ("/Help me", {}, "/Help me"),
+    "command of another bot": ("/help@other_bot", {}, None),
+    "command it does not know": ("/ban", {}, None),
+    "a path": ("/help/me", {}, None),
+    "a command within a sentence": ("try /help", {}, None),
     "reply to it": ("and then?", {"username": "shop_bot", "is_bot": True}, "and then?"),
     "reply to another": ("and then?", {"username": "ann", "is_bot": False}, None),
     "another bot": ("@shop_bots hi", {}, None),
@@ -182,7 +187,7 @@ NAMED = {
 def test_what_is_said_to_the_bot_in_a_group(text: str, replied: dict[str, Any], expected: str | None) -> None:
     answered = {"reply_to_message": message(GROUP, text="x") | {"from": {**USER, **replied}}} if replied else {}
     payload = message(GROUP, text=text, **answered)
-    found = incoming(Update.de_json({"update_id": 42, "message": payload}), NOW, "shop_bot")
+    found = incoming(Update.de_json({"update_id": 42, "message": payload}), NOW, "shop_bot", {"/help"})
     assert (found.text if found else None) == expected
 
 
