@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import Headers
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.domain.log_ports import ConversationLog
@@ -25,6 +26,7 @@ from bot.errors import InputError, UnavailableError
 
 MAX_TEXT = 100_000
 _MAX_BODY = 1_000_000
+_TOO_LARGE = {"error": f"A body of at most {_MAX_BODY} bytes is expected."}
 _LATER = {"Retry-After": "2"}
 
 
@@ -82,6 +84,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(UnavailableError, _unavailable)
     app.add_exception_handler(InputError, _bad_input)
+    app.add_exception_handler(413, _too_large)
     app.add_middleware(_BodyLimit)
     return app
 
@@ -192,22 +195,24 @@ async def _bad_input(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 422)
 
 
+async def _too_large(_: Request, __: Exception) -> JSONResponse:
+    return JSONResponse(_TOO_LARGE, 413)
+
+
 async def _unavailable(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 503, headers=_LATER)
 
 
 class _BodyLimit:
-    """Refuses a large body, and one without its length, before anything reads it."""
+    """Refuses a large body: unread where its length is told, and as soon as too much of it came in any case."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self._app = RequestBodyLimitMiddleware(app, max_body_size=_MAX_BODY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] in {"POST", "PUT", "PATCH"}:
-            headers = Headers(scope=scope)
-            length = headers.get("content-length", "0")
-            if "chunked" in headers.get("transfer-encoding", "") or not length.isdigit() or int(length) > _MAX_BODY:
-                error = {"error": f"A body of at most {_MAX_BODY} bytes with its length is expected."}
-                await JSONResponse(error, 413)(scope, receive, send)
+        if scope["type"] == "http":
+            length = Headers(scope=scope).get("content-length", "0")
+            if not length.isdigit() or int(length) > _MAX_BODY:
+                await JSONResponse(_TOO_LARGE, 413)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
