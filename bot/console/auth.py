@@ -23,6 +23,7 @@ LONGEST_PASSWORD = 1024
 SESSION_LIFE = timedelta(hours=12)
 SEEN_EVERY = timedelta(seconds=15)
 TRIES_PER_MINUTE = 5
+TRIES_PER_MINUTE_OF_ADDRESS = 30
 
 _hasher = PasswordHash((Argon2Hasher(),))
 
@@ -102,10 +103,14 @@ class Sessions:
             The session's token, or None where name or password is wrong or the agent is switched off.
 
         Raises:
-            TooManyTriesError: more than `TRIES_PER_MINUTE` for this name from this address.
+            TooManyTriesError: more than `TRIES_PER_MINUTE` for this name from this address, or more than
+                `TRIES_PER_MINUTE_OF_ADDRESS` for all names.
         """
-        tried = hashlib.sha256(f"{address}\n{name.casefold()}".encode()).hexdigest()
-        if not self._state.allow(f"console-login:{tried}", TRIES_PER_MINUTE, 60):
+        tried = _digest(f"{address}\n{name.casefold()}")
+        if not (
+            self._state.allow(f"console-login:{tried}", TRIES_PER_MINUTE, 60)
+            and self._state.allow(f"console-login-from:{_digest(address)}", TRIES_PER_MINUTE_OF_ADDRESS, 60)
+        ):
             raise TooManyTriesError("Too many tries to log in; wait a minute and try again.")
         agent = self._log.agent_by_name(name)
         right = verify_password(password, agent.password_hash if agent else self._nobodys_hash)

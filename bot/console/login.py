@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from bot.console.auth import SESSION_LIFE, Session, Sessions, TooManyTriesError, same_secret
@@ -13,6 +15,9 @@ from bot.web import client_address, set_cookie
 
 SESSION_COOKIE = "frontdesk_session"
 VISIT_COOKIE = "frontdesk_login"
+
+LOGINS_AT_A_TIME = 2
+"""Each password that is checked takes 64 MiB and a thread; whoever comes meanwhile waits with neither."""
 
 
 class Guard:
@@ -63,6 +68,7 @@ def add_login(router: APIRouter, sessions: Sessions, guard: Guard, pages: Pages)
         guard: knows who is logged in.
         pages: renders.
     """
+    turn = asyncio.Semaphore(LOGINS_AT_A_TIME)
 
     def form(request: Request, notice: str = "", name: str = "", status: int = 200) -> Response:
         visit = request.cookies.get(VISIT_COOKIE) or sessions.visit()
@@ -75,13 +81,7 @@ def add_login(router: APIRouter, sessions: Sessions, guard: Guard, pages: Pages)
     def show_login(request: Request) -> Response:
         return RedirectResponse("/console", 303) if guard.find(request) else form(request)
 
-    @router.post("/login")
-    def log_in(
-        request: Request,
-        name: Annotated[str, Form()] = "",
-        password: Annotated[str, Form()] = "",
-        csrf: Annotated[str, Form()] = "",
-    ) -> Response:
+    def open_session(request: Request, name: str, password: str, csrf: str) -> Response:
         visit = request.cookies.get(VISIT_COOKIE, "")
         if not visit or not same_secret(sessions.visit_csrf(visit), csrf):
             return form(request, "log_in_expired", status=403)
@@ -100,6 +100,16 @@ def add_login(router: APIRouter, sessions: Sessions, guard: Guard, pages: Pages)
         set_cookie(answer, request, SESSION_COOKIE, token, path="/console", max_age=life)
         answer.delete_cookie(VISIT_COOKIE, path="/console")
         return answer
+
+    @router.post("/login")
+    async def log_in(
+        request: Request,
+        name: Annotated[str, Form()] = "",
+        password: Annotated[str, Form()] = "",
+        csrf: Annotated[str, Form()] = "",
+    ) -> Response:
+        async with turn:
+            return await run_in_threadpool(open_session, request, name, password, csrf)
 
     @router.post("/logout")
     def log_out(session: Session = Depends(guard.form)) -> Response:

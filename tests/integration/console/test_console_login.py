@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from httpx import ASGITransport, AsyncClient
 
 from bot.adapters.sql_log import SqlLog
+from bot.console import auth
 from tests.integration.console.site import CHAT, PASSWORD, MovableClock, csrf_of, log_in, post, say
 
 
@@ -51,6 +56,48 @@ def test_the_sixth_login_in_a_minute_is_refused(browser: Callable[[], TestClient
     client = browser()
     assert [log_in(client, "mei", "wrong password") for _ in range(5)] == [401] * 5
     assert log_in(client, "mei") == 429
+
+
+def test_a_flood_of_logins_checks_two_passwords_at_a_time_and_holds_up_nobody_else(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    two, enough = threading.Event(), threading.Event()
+
+    def verify(password: str, _: str) -> bool:
+        checked.append(password)
+        if len(checked) >= 2:
+            two.set()
+        enough.wait(30)
+        return False
+
+    monkeypatch.setattr(auth, "verify_password", verify)
+
+    async def flood() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            # More than the server has threads, each from an address of its own.
+            visitors = [
+                await stack.enter_async_context(
+                    AsyncClient(transport=ASGITransport(app, client=(f"10.0.0.{n}", 1)), base_url="http://testserver")
+                )
+                for n in range(60)
+            ]
+            page = await visitors[0].get("/console/login")
+            form = {"name": "mei", "password": PASSWORD, "csrf": csrf_of(page.text)}
+            for visitor in visitors:
+                visitor.cookies = visitors[0].cookies
+            tries = [asyncio.create_task(visitor.post("/console/login", data=form)) for visitor in visitors]
+            try:
+                await asyncio.to_thread(two.wait, 30)
+                await asyncio.sleep(0.5)
+                assert (await asyncio.wait_for(visitors[0].get("/console/login"), 5)).status_code == 200
+                assert len(checked) == 2
+            finally:
+                enough.set()
+            assert {answer.status_code for answer in await asyncio.gather(*tries)} == {401}
+
+    asyncio.run(flood())
+    assert len(checked) == 60
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,27 @@ def test_the_sixth_try_in_a_minute_is_refused_even_with_the_right_password(sessi
     with pytest.raises(TooManyTriesError):
         sessions.log_in("MEI", PASSWORD, "10.0.0.1")
     assert sessions.log_in("mei", PASSWORD, "10.0.0.2") is not None
+
+
+def test_an_address_has_thirty_tries_a_minute_for_all_names(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "verify_password", lambda *_: True)
+    for number in range(30):
+        sessions.log_in(f"guess-{number}", PASSWORD, "10.0.0.1")
+    with pytest.raises(TooManyTriesError):
+        sessions.log_in("mei", PASSWORD, "10.0.0.1")
+    assert sessions.log_in("mei", PASSWORD, "10.0.0.2") is not None
+
+
+def test_refused_tries_for_one_name_do_not_count_against_others(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "verify_password", lambda *_: True)
+    for _ in range(40):
+        with contextlib.suppress(TooManyTriesError):
+            sessions.log_in("tom", PASSWORD, "10.0.0.1")
+    assert sessions.log_in("mei", PASSWORD, "10.0.0.1") is not None
 
 
 def test_a_session_is_found_until_it_is_ended(sessions: Sessions) -> None:
