@@ -105,6 +105,34 @@ def test_an_agents_reply_appears_without_a_reload(browser: Browser, server: Serv
     assert len(visitor.said) == 8
 
 
+def test_what_an_agent_wrote_before_the_next_answer_is_shown_after_it(
+    browser: Browser, server: Server, agent: str
+) -> None:
+    visitor = Visitor(browser, server, "en")
+    visitor.tap(HUMAN["en"])
+    visitor.waits_for(3)
+    visitor.write("it is about my refund from Friday")
+    visitor.waits_for(5)
+    desk = AgentDesk(browser, server, agent, "en")
+    desk.open(visitor_in(server, "it is about my refund from Friday"))
+    desk.reply("I look into it.")
+    visitor.waits_for(7)
+
+    # Between two polls the agent writes and leaves, and the customer writes too.
+    visitor.page.route("**/chat/messages?after=*", lambda route: route.fulfill(json={"messages": []}))
+    desk.reply("Your refund was paid today.")
+    desk.press("hand_back")
+    expect(desk.page.get_by_role("button", name=desk.words["take"], exact=True)).to_be_visible()
+    visitor.write(ASKED["en"])
+    assert says(visitor.waits_for(9), "delivery_time", "en")
+
+    visitor.page.unroute("**/chat/messages?after=*")
+    visitor.waits_for(11)
+    assert visitor.said[9] == "Your refund was paid today."
+    assert says(visitor.said[10], "agent_left", "en")
+    expect(visitor.page.locator(".offers").get_by_role("button", name=COST["en"], exact=True)).to_be_visible()
+
+
 def test_the_language_can_be_switched_and_stays(browser: Browser, server: Server) -> None:
     visitor = Visitor(browser, server, "en")
     visitor.page.get_by_role("link", name="中文").click()

@@ -18,7 +18,8 @@ const unsentKey = "frontdesk:unsent";
 
 const seen = new Set();
 const marks = new Map();
-let latest = 0;
+let latest = -1;
+let complete = 0;
 let waiting = 0;
 
 function make(tag, className, text) {
@@ -107,15 +108,23 @@ function receive(list) {
   for (const item of [...list].sort((one, other) => one.id - other.id)) {
     if (seen.has(item.id)) continue;
     seen.add(item.id);
-    latest = Math.max(latest, item.id);
     const message = addBubble(item.author, item.text, item.at);
     if (item.attachment === "export") addFile(message);
     if (item.author === "bot" && item.turn) addMarks(message, item.turn);
-    showOffers(item.buttons);
+    if (item.id > latest) {
+      latest = item.id;
+      showOffers(item.buttons);
+    }
     fresh = true;
   }
   if (fresh) toEnd();
-  return fresh;
+}
+
+// Only history and polls bring everything up to their last message. What answers a post is that answer alone:
+// an agent may have written before it what is not shown yet.
+function receiveAll(list) {
+  receive(list);
+  complete = Math.max(complete, ...list.map((item) => item.id));
 }
 
 function fail(body, message, text) {
@@ -177,7 +186,7 @@ async function showHistory() {
       addBubble("customer", item.text, item.at);
       showOffers([]);
       if (item.feedback) marks.set(item.turn, { row: make("div"), value: item.feedback });
-    } else receive([item]);
+    } else receiveAll([item]);
   }
   const unsent = JSON.parse(sessionStorage.getItem(unsentKey) || "null");
   if (unsent && !known.has(unsent.id)) fail(unsent, addBubble("customer", unsent.text), "");
@@ -189,9 +198,9 @@ async function poll() {
   let lost = false;
   if (!waiting && !document.hidden) {
     try {
-      const answer = await fetch(`/chat/messages?after=${latest}`, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(`/chat/messages?after=${complete}`, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (!answer.ok) lost = true;
-      else if (!waiting) receive((await answer.json()).messages);
+      else if (!waiting) receiveAll((await answer.json()).messages);
     } catch { lost = true; }
     if (lost) say(words.textOffline);
     else if (notice.textContent === words.textOffline) say("");
