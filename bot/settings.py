@@ -12,8 +12,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
+from nlu.durable import sync_folder
 
 _WEAK = {"secret", "changeme", "change-me", "password", "default", "admin", "frontdesk", "test", "12345678"}
+_SHORTEST_KEY = 16
 
 
 class Settings(BaseSettings):
@@ -132,8 +134,8 @@ class Settings(BaseSettings):
     @field_validator("secret_key", "api_key")
     @classmethod
     def _is_strong(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and (len(value.get_secret_value()) < 16 or value.get_secret_value().lower() in _WEAK):
-            raise ValueError("is too easy to guess; give at least 16 random characters or leave it out")
+        if value is not None and _is_weak(value.get_secret_value()):
+            raise ValueError(f"is too easy to guess; give at least {_SHORTEST_KEY} random characters or leave it out")
         return value
 
     @property
@@ -180,6 +182,9 @@ def kept_key(data_dir: Path, name: str) -> tuple[str, bool]:
 
     Returns:
         The key, and whether it was made just now.
+
+    Raises:
+        SettingsError: the key that is kept is empty or too short.
     """
     folder = data_dir / "keys"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -189,10 +194,27 @@ def kept_key(data_dir: Path, name: str) -> tuple[str, bool]:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(partial, path)
     except FileExistsError:
-        return path.read_text("utf-8").strip(), False
+        return _read_kept(path), False
     finally:
         partial.unlink()
+    sync_folder(folder)
     return key, True
+
+
+def _read_kept(path: Path) -> str:
+    key = path.read_text("utf-8").strip()
+    if _is_weak(key):
+        raise SettingsError(
+            f"{path}: a key of at least {_SHORTEST_KEY} characters is expected, this one has {len(key)}. "
+            "Restore the file from a backup, or remove it and start again to have a new key made."
+        )
+    return key
+
+
+def _is_weak(key: str) -> bool:
+    return len(key) < _SHORTEST_KEY or key.lower() in _WEAK

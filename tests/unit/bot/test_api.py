@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from starlette.types import Message
 
 from bot.api import create_app
@@ -34,12 +35,21 @@ class EchoIntake:
         return {"said": message.text}
 
 
+class EmptyLog:
+    def conversation(self, _: str) -> None:
+        return None
+
+
 @pytest.fixture
 def app() -> FastAPI:
+    return _app(KEY)
+
+
+def _app(api_key: str) -> FastAPI:
     return create_app(
-        api_key=KEY,
+        api_key=api_key,
         intake=EchoIntake(),
-        log=cast("ConversationLog", None),
+        log=cast("ConversationLog", EmptyLog()),
         clock=FixedClock(),
         ready=list,
         apology=lambda _: Reply("Later", "en"),
@@ -89,3 +99,13 @@ def test_a_body_in_chunks_is_taken_up_to_the_limit(app: FastAPI, coding: str) ->
     message = b'{"conversation": "demo", "text": "hi"}'
     chunks = [message, *[CHUNK] * 9, b" " * (LIMIT - 9 * len(CHUNK) - len(message))]
     assert _post(app, chunks, {"transfer-encoding": coding})[:2] == (200, {"said": "hi"})
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer  ", "bearer", ""])
+def test_an_empty_key_lets_nobody_in(header: str) -> None:
+    caller = TestClient(_app(""), headers={"Authorization": header})
+    assert caller.get("/v1/conversations/x").status_code == 401
+
+
+def test_who_shows_the_key_is_let_in(app: FastAPI) -> None:
+    assert TestClient(app, headers={"Authorization": f"Bearer {KEY}"}).get("/v1/conversations/x").status_code == 404

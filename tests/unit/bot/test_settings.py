@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,27 @@ def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert kept_key(tmp_path, "api_key") == (key, False)
     assert (tmp_path / "keys" / "api_key").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in (tmp_path / "keys").iterdir()] == ["api_key"]
+
+
+@pytest.mark.parametrize("kept", ["", " \n", "x" * 15], ids=["empty", "blank", "short"])
+def test_a_kept_key_that_is_cut_short_is_refused_with_what_to_do(tmp_path: Path, kept: str) -> None:
+    path = tmp_path / "keys" / "api_key"
+    path.parent.mkdir()
+    path.write_text(kept)
+    with pytest.raises(SettingsError, match=rf"^{path}: .* has {len(kept.strip())}\. .*remove it and start again"):
+        kept_key(tmp_path, "api_key")
+    assert list(path.parent.iterdir()) == [path]
+    path.unlink()
+    assert kept_key(tmp_path, "api_key")[1]
+
+
+def test_a_key_is_on_the_disk_before_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+
+    def note(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        synced.append((stat.S_ISDIR(found.st_mode) or found.st_size, (tmp_path / "keys" / "api_key").exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    key, _ = kept_key(tmp_path, "api_key")
+    assert synced == [(len(key) + 1, False), (True, True)]
