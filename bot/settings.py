@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
         public_url: where the server is reached from outside, for links to the console.
         host: address to listen on.
         port: port to listen on.
+        trusted_proxies: addresses and networks, separated by commas, whose `X-Forwarded-For` and `X-Forwarded-Proto`
+            are believed.
         languages: languages the bot speaks, separated by commas.
         secret_key: signs cookies; absent, one is made and kept in the data folder.
         api_key: what callers of `/v1` show; absent, one is made, kept in the data folder and printed.
@@ -71,6 +74,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     languages: Annotated[tuple[str, ...], NoDecode] = ("zh", "en")
     secret_key: SecretStr | None = None
     api_key: SecretStr | None = None
@@ -119,10 +123,20 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no web address; give a base such as http://127.0.0.1:9000/api")
         return value
 
-    @field_validator("languages", mode="before")
+    @field_validator("languages", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            try:
+                ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"{error}; give addresses or networks such as 127.0.0.1,172.16.0.0/12") from error
+        return value
 
     @field_validator("retrain_schedule")
     @classmethod

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from starlette.types import ASGIApp
 
 from bot.bootstrap import build_app, open_services, release_store
 from bot.cli.output import print_line, say
@@ -42,16 +43,33 @@ def run() -> None:
     except FrontdeskError:
         services.close()
         raise
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, proxy_headers=True, timeout_graceful_shutdown=10
-    )
     scheduler = _start_scheduler(settings)
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(server_config(app, settings)).run(sockets=[listener])
     finally:
         if scheduler is not None:
             scheduler.terminate()
             scheduler.wait(timeout=30)
+
+
+def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How the HTTP server runs.
+
+    Args:
+        app: what it serves.
+        settings: the settings in force.
+
+    Returns:
+        uvicorn's configuration.
+    """
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=True,
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=10,
+    )
 
 
 def chat(

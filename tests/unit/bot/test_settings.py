@@ -21,6 +21,8 @@ WRONG = {
     "state forgotten at once": ("STATE_TTL", "5"),
     "threads below zero": ("THREADS", "-1"),
     "agents' chat is a name": ("TELEGRAM_AGENTS_CHAT", "@agents"),
+    "proxy by name": ("TRUSTED_PROXIES", "127.0.0.1,proxy.example"),
+    "proxies' network with a host": ("TRUSTED_PROXIES", "172.18.0.1/16"),
     "public address without http": ("PUBLIC_URL", "desk.example"),
 }
 
@@ -77,6 +79,14 @@ def test_values_come_from_the_environment_first_and_then_from_the_file(
     assert (read_settings().port, read_settings().languages) == (9001, ("en", "zh"))
     monkeypatch.setenv("FRONTDESK_PORT", "9002")
     assert read_settings().port == 9002
+
+
+def test_proxies_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().trusted_proxies == ("127.0.0.1", "::1")
+    monkeypatch.setenv("FRONTDESK_TRUSTED_PROXIES", "10.1.2.3, 172.16.0.0/12")
+    assert read_settings().trusted_proxies == ("10.1.2.3", "172.16.0.0/12")
+    monkeypatch.setenv("FRONTDESK_TRUSTED_PROXIES", "")
+    assert read_settings().trusted_proxies == ()
 
 
 def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

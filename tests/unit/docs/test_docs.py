@@ -8,6 +8,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,13 @@ def test_compose_names_what_exists() -> None:
     for readme in READMES:
         script = next(block for block in blocks(readme, "sh") if "docker compose" in block)
         assert required == set(re.findall(r"\b([A-Z]+_[A-Z_]+)\b", script))
+
+
+def test_compose_trusts_a_proxy_on_the_host_and_lets_nobody_else_in() -> None:
+    bot = yaml.safe_load((ROOT / "docker/compose.yaml").read_text("utf-8"))["services"]["bot"]
+    trusted = bot["environment"]["FRONTDESK_TRUSTED_PROXIES"].partition(":-")[2].rstrip("}")
+    assert ip_address("172.18.0.1") in ip_network(trusted)
+    assert all(port.startswith("127.0.0.1:") for port in bot["ports"])
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
