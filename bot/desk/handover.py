@@ -243,7 +243,7 @@ class Desk:
         Raises:
             InputError: the text is empty or too long.
         """
-        words = text.replace("\x00", "").strip()
+        words = hide(text.replace("\x00", "").strip(), self._hidden_numbers)
         if not 1 <= len(words) <= LONGEST_REPLY:
             raise InputError(f"A note has 1 to {LONGEST_REPLY} characters; this one has {len(words)}.")
         self._log.add_note(self._head(conversation).id, agent.id, words)

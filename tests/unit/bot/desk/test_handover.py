@@ -145,6 +145,8 @@ def test_taking_gives_the_conversation_to_the_agent_everywhere(desk: Desk, log: 
 def test_an_agent_s_card_number_is_hidden_too(desk: Desk, log: FakeLog) -> None:
     desk.reply(CHAT, MEI, "Was it 4111111111111111?")
     assert log.sent[-1][1] == "Was it ••••1111?"
+    desk.note(CHAT, MEI, "It was 4111 1111 1111 1111.")
+    assert log.noted[-1][2] == "It was ••••1111."
 
 
 def test_an_agent_cannot_send_unwanted_words(log: FakeLog) -> None:
