@@ -83,7 +83,7 @@ def build_router(
 
     def poster_of(request: Request) -> str:
         if not is_own_page(request):
-            raise HTTPException(403, "forbidden")
+            raise HTTPException(403, "foreign")
         return visitor_of(request)
 
     @router.get("")

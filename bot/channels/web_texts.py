@@ -8,6 +8,10 @@ ENGLISH: Mapping[str, str] = {
     "agent": "Customer service",
     "bad": "Not helpful",
     "forbidden": "Please reload this page; it needs cookies to keep your conversation.",
+    "foreign": (
+        "The server did not take this for its own page. If it is one, the proxy before the server must pass on the "
+        "header Host."
+    ),
     "good": "Helpful",
     "input": "Your message",
     "invalid": "That could not be read as a message. Please try again with ordinary text.",
@@ -32,6 +36,7 @@ CHINESE: Mapping[str, str] = {
     "agent": "人工客服",
     "bad": "没有帮助",
     "forbidden": "请刷新页面；保存会话需要启用 Cookie。",
+    "foreign": "服务器不认为这是它自己的页面。如果确实是，服务器前面的代理必须原样转发 Host 请求头。",
     "good": "有帮助",
     "input": "您的消息",
     "invalid": "无法识别这条消息，请输入普通文字后重试。",

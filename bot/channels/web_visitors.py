@@ -49,11 +49,15 @@ class Visitors:
 def is_own_page(request: Request) -> bool:
     """Whether a POST came from a page of this server.
 
-    A form of another site can send neither the header nor JSON; Origin is checked as well where the browser sends it.
+    A form of another site can send neither the header nor JSON. What the browser says of the page is checked as well:
+    over https it tells whether page and server are of one origin (W3C Fetch Metadata), which holds behind a proxy that
+    sends another Host, too; else Origin is compared with Host.
     """
     if request.headers.get("x-requested-with") != "frontdesk-chat":
         return False
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return False
+    if request.headers.get("sec-fetch-site") == "same-origin":
+        return True
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")

@@ -225,9 +225,23 @@ def test_a_cookie_with_one_changed_letter_is_refused(client: TestClient) -> None
         ({**OWN, "content-type": "text/plain"}, 403),
         ({**OWN, "origin": "https://evil.example"}, 403),
         ({**OWN, "origin": "null"}, 403),
+        ({**OWN, "origin": "https://evil.example", "sec-fetch-site": "cross-site"}, 403),
+        ({**OWN, "origin": "https://evil.testserver", "sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 403),
         ({**OWN, "origin": "http://testserver"}, 200),
+        ({**OWN, "origin": "https://help.example", "sec-fetch-site": "same-origin"}, 200),
     ],
-    ids=["no header", "no JSON", "other site", "sandboxed", "own page"],
+    ids=[
+        "no header",
+        "no JSON",
+        "other site",
+        "sandboxed",
+        "other site, said so",
+        "sister site, said so",
+        "no header, own page",
+        "own page",
+        "own page behind a proxy that sends another Host",
+    ],
 )
 @pytest.mark.parametrize("path", ["messages", "feedback"])
 def test_only_our_own_page_may_post(client: TestClient, path: str, headers: dict[str, str], status: int) -> None:
@@ -235,6 +249,16 @@ def test_only_our_own_page_may_post(client: TestClient, path: str, headers: dict
     body = {"id": "message-1", "text": "hi"} if path == "messages" else {"turn": turn, "value": 1}
     answer = client.post(f"/chat/{path}", json=body, headers={"content-type": "application/json", **headers})
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "must pass on the header Host"), ("zh", "转发 Host 请求头")])
+def test_a_page_that_is_not_taken_for_our_own_is_told_why(client: TestClient, lang: str, words: str) -> None:
+    headers = {**OWN, "origin": "http://help.example", "accept-language": lang}
+    answer = client.post("/chat/messages", json={"id": "message-1", "text": "hi"}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (403, "foreign")
+    assert words in answer.json()["text"]
+    client.cookies.clear()
+    assert "cookies" in _send(client, "hi").json()["text"]
 
 
 @pytest.mark.parametrize(
