@@ -12,6 +12,7 @@ from pathlib import Path
 import filelock
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from nlu.releases import ReleaseError, verify
 
@@ -20,6 +21,10 @@ SHOP = ROOT / "examples" / "shop"
 CACHE = ROOT / "var" / "test-cache"
 CONFIG = "seed: 13\n"
 TRAINING_SECONDS = 3600
+
+# How long an example takes says more about what else runs on the machine than about the code.
+settings.register_profile("frontdesk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("frontdesk")
 
 
 @pytest.fixture(scope="session")
