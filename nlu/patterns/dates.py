@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from nlu.patterns.latin import END, FLAGS, START
 from nlu.patterns.numerals import read_number
 from nlu.types import Entity
 
@@ -39,27 +40,27 @@ _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _DIGIT = "[一二三四五六七八九]"
 _COUNT = r"(?P<count>\d{1,3}|[一二两三四五六七八九十]{1,3})"
 _ABSOLUTE = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    re.compile(pattern, FLAGS)
     for pattern in (
         rf"(?<!\d){_YEAR}[-/.](?P<month>\d{{1,2}})[-/.]{_DAY}(?!\d)",
         rf"(?<!\d){_YEAR}\s?年\s?(?P<month>\d{{1,2}})\s?月\s?{_DAY}\s?[日号]?",
         rf"(?<![\d年])(?P<month>\d{{1,2}}|十[一二]?|{_DIGIT})\s?月\s?(?P<day>\d{{1,2}}|[一二三]?十{_DIGIT}?|{_DIGIT})\s?[日号]",
-        rf"(?<!\w){_MONTH}\s{{1,2}}{_DAY}(?:,?\s{_YEAR})?(?!\w)",
-        rf"(?<!\w){_DAY}\s(?:of\s)?{_MONTH}(?:,?\s{_YEAR})?(?!\w)",
+        rf"{START}{_MONTH}\s{{1,2}}{_DAY}(?:,?\s{_YEAR})?{END}",
+        rf"{START}{_DAY}\s(?:of\s)?{_MONTH}(?:,?\s{_YEAR})?{END}",
     )
 )
-_WORDS = re.compile("|".join(rf"\b{word}\b" if word[0].isascii() else word for word in _DAYS), re.IGNORECASE)
+_WORDS = re.compile("|".join(rf"{START}{word}{END}" if word[0].isascii() else word for word in _DAYS), FLAGS)
 _WEEKDAY = re.compile(
-    r"(?<!\w)(?:(?P<which>next|last|this|on)\s)?"
-    r"(?P<name>mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)(?!\w)",
-    re.IGNORECASE,
+    rf"{START}(?:(?P<which>next|last|this|on)\s)?"
+    rf"(?P<name>mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?){END}",
+    FLAGS,
 )
 _CHINESE_WEEKDAY = re.compile(r"(?P<which>下下|上上|下|上|这|本)?(?:个)?(?:周|星期|礼拜)(?P<name>[一二三四五六日天])")
 _COUNTED = (
-    (re.compile(rf"(?<!\w)in\s{_COUNT}\s(?P<unit>day|week)s?(?!\w)", re.IGNORECASE), 1),
-    (re.compile(rf"(?<!\w){_COUNT}\s(?P<unit>day|week)s?\s(?:ago|earlier)(?!\w)", re.IGNORECASE), -1),
-    (re.compile(rf"(?<!\d){_COUNT}\s?(?:个)?(?P<unit>天|日|周|星期)(?:之|以)?后"), 1),
-    (re.compile(rf"(?<!\d){_COUNT}\s?(?:个)?(?P<unit>天|日|周|星期)(?:之|以)?前"), -1),
+    (re.compile(rf"{START}in\s{_COUNT}\s(?P<unit>day|week)s?{END}", FLAGS), 1),
+    (re.compile(rf"{START}{_COUNT}\s(?P<unit>day|week)s?\s(?:ago|earlier){END}", FLAGS), -1),
+    (re.compile(rf"(?<!\d){_COUNT}\s?(?:个)?(?P<unit>天|日|周|星期)(?:之|以)?后", FLAGS), 1),
+    (re.compile(rf"(?<!\d){_COUNT}\s?(?:个)?(?P<unit>天|日|周|星期)(?:之|以)?前", FLAGS), -1),
 )
 
 

@@ -17,7 +17,7 @@ MOST_CHARACTERS = 4000
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
 )
-_ORDER = re.compile(r"(?<![A-Za-z0-9])(?P<letters>[A-Za-z]{1,4})(?P<gap>[-#\s]?)(?P<digits>\d{6,14})(?![A-Za-z0-9])")
+_ORDER = re.compile(r"(?<![A-Za-z0-9])(?P<letters>[A-Za-z]{1,4})(?P<gap>[-#\s]?)(?P<digits>[0-9]{6,14})(?![A-Za-z0-9])")
 _REGIONS = {"zh": "CN", "en": "US"}
 
 

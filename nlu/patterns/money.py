@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from nlu.patterns.latin import END, FLAGS
 from nlu.patterns.numerals import CHINESE, read_number
 from nlu.types import Entity
 
@@ -39,17 +40,16 @@ _CURRENCIES = _SIGNS | _ENGLISH | _CHINESE
 _ARABIC = r"\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,2})?|\d{1,9}(?:\.\d{1,2})?"
 _PATTERNS = (
     re.compile(
-        rf"(?<![\w.])(?P<unit>[{re.escape(''.join(_SIGNS))}]|(?:usd|eur|gbp|rmb|cny|人民币)(?![a-z]))\s?"
+        rf"(?<!(?u:[\w.]))(?P<unit>[{re.escape(''.join(_SIGNS))}]|(?:usd|eur|gbp|rmb|cny|人民币)(?![a-z]))\s?"
         rf"(?P<number>{_ARABIC})(?P<myriad>[万亿]?)(?![\d.]\d|[a-z])",
-        re.IGNORECASE,
+        FLAGS,
     ),
     re.compile(
         rf"(?<![\d.,{CHINESE}])(?P<number>{_ARABIC}|[{CHINESE}]{{1,12}})(?P<myriad>[万亿]?)\s?"
-        rf"(?P<unit>{'|'.join(_CHINESE)})(?P<tenths>[1-9一二三四五六七八九](?![\d.]))?"
+        rf"(?P<unit>{'|'.join(_CHINESE)})(?P<tenths>[1-9一二三四五六七八九](?![\d.]))?",
+        FLAGS,
     ),
-    re.compile(
-        rf"(?<![\w.,])(?P<number>{_ARABIC})(?P<myriad>)\s?(?P<unit>{'|'.join(_ENGLISH)})(?![a-z])", re.IGNORECASE
-    ),
+    re.compile(rf"(?<!(?u:[\w.,]))(?P<number>{_ARABIC})(?P<myriad>)\s?(?P<unit>{'|'.join(_ENGLISH)}){END}", FLAGS),
 )
 
 

@@ -1,0 +1,18 @@
+"""How patterns tell Latin words and Arabic numerals in texts of any script."""
+
+from __future__ import annotations
+
+import re
+
+from nlu.text import HAN
+
+FLAGS = re.IGNORECASE | re.ASCII
+"""Without `re.ASCII` `\\d` takes the digits of every script, and `i` without case takes the Turkish `ı` and `İ` too."""
+
+_WORD = rf"(?u:[^\W{HAN}])"
+
+START = rf"(?<!{_WORD})"
+"""Where a word begins: no letter or digit stands before, but Han may, since Chinese has no spaces."""
+
+END = rf"(?!{_WORD})"
+"""Where a word ends."""
