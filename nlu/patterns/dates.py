@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from nlu.patterns.latin import END, FLAGS, START
-from nlu.patterns.numerals import read_number
+from nlu.patterns.numerals import CHINESE, DIGITS, read_number
 from nlu.types import Entity
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -37,30 +37,51 @@ _MONTH = (
 )
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
-_DIGIT = "[一二三四五六七八九]"
-_COUNT = r"(?P<count>\d{1,3}|[一二两三四五六七八九十]{1,3})"
+_DIGIT = f"[{DIGITS}]"
+# `the 2 may be late`: a word after a small `may` makes it a verb, unless one of these stands before the day.
+_PREPOSITIONS = ("on", "by", "before", "after", "since", "from", "until", "till")
+_NO_VERB = "|".join((*(rf"(?<=\b{word}\s)" for word in _PREPOSITIONS), r"(?!\d+\s(?-i:may|march)\s[a-z])"))
 _ABSOLUTE = tuple(
     re.compile(pattern, FLAGS)
     for pattern in (
         rf"(?<!\d){_YEAR}[-/.](?P<month>\d{{1,2}})[-/.]{_DAY}(?!\d)",
-        rf"(?<!\d){_YEAR}\s?年\s?(?P<month>\d{{1,2}})\s?月\s?{_DAY}\s?[日号]?",
+        rf"(?<!\d){_YEAR}\s?年\s?(?P<month>\d{{1,2}})\s?月\s?{_DAY}(?:\s?[日号]|(?!\.?\d|,\d{{3}}(?!\d)|\s?[百千万元块]))",
         rf"(?<![\d年])(?P<month>\d{{1,2}}|十[一二]?|{_DIGIT})\s?月\s?(?P<day>\d{{1,2}}|[一二三]?十{_DIGIT}?|{_DIGIT})\s?[日号]",
         rf"{START}{_MONTH}\s{{1,2}}{_DAY}(?:,?\s{_YEAR})?{END}",
-        rf"{START}{_DAY}\s(?:of\s)?{_MONTH}(?:,?\s{_YEAR})?{END}",
+        rf"{START}(?:{_NO_VERB}){_DAY}\s(?:of\s)?{_MONTH}(?:,?\s{_YEAR})?{END}",
     )
 )
-_WORDS = re.compile("|".join(rf"{START}{word}{END}" if word[0].isascii() else word for word in _DAYS), FLAGS)
+# `然后天天催` and `目前天气` name no day.
+_DAY_APART = dict.fromkeys(("前天", "后天"), r"(?<![以之此然今最随目当提]){}(?!天(?!气))")
+_WORDS = re.compile(
+    "|".join(f"{START}{word}{END}" if word.isascii() else _DAY_APART.get(word, "{}").format(word) for word in _DAYS),
+    FLAGS,
+)
 _WEEKDAY = re.compile(
     rf"{START}(?:(?P<which>next|last|this|on)\s)?"
     rf"(?P<name>mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?){END}",
     FLAGS,
 )
-_CHINESE_WEEKDAY = re.compile(r"(?P<which>下下|上上|下|上|这|本)?(?:个)?(?:周|星期|礼拜)(?P<name>[一二三四五六日天])")
-_COUNTED = (
-    (re.compile(rf"{START}in\s{_COUNT}\s(?P<unit>day|week)s?{END}", FLAGS), 1),
-    (re.compile(rf"{START}{_COUNT}\s(?P<unit>day|week)s?\s(?:ago|earlier){END}", FLAGS), -1),
-    (re.compile(rf"(?<!\d){_COUNT}\s?(?:个)?(?P<unit>天|日|周|星期)(?:之|以)?后", FLAGS), 1),
-    (re.compile(rf"(?<!\d){_COUNT}\s?(?:个)?(?P<unit>天|日|周|星期)(?:之|以)?前", FLAGS), -1),
+# `每周一` is no one day, `一周三次` is how often, `本周天气` about the weather.
+_CHINESE_WEEKDAY = re.compile(
+    rf"(?<![\d每{CHINESE}])(?<![\d每{CHINESE}]个)"
+    r"(?P<which>下下|上上|下|上|这|本)?(?:个)?(?:周|星期|礼拜)(?P<name>[一二三四五六日天])(?![次气期])",
+    FLAGS,
+)
+_COUNT = r"(?P<count>\d{1,3})\s(?P<unit>day|week)s?"
+# A count without 日: `15日前` means before the 15th.
+_CHINESE_COUNT = rf"(?P<count>\d{{1,3}}|[{CHINESE}]{{1,6}})\s?(?:个)?(?P<unit>天|周|星期|礼拜)(?:之|以)?"
+# The end of `2-3 days`, `1.5天` or `三到五天` is no count of its own.
+_WHOLE = r"(?<!\d[.~-])(?<!\d\sor\s)(?<!\d\sto\s)"
+_CHINESE_WHOLE = rf"(?<![\d几数{CHINESE}])(?<![\d{CHINESE}][.~到至或、-])"
+_COUNTED = tuple(
+    (re.compile(pattern, FLAGS), direction)
+    for pattern, direction in (
+        (rf"{START}in\s{_COUNT}{END}", 1),
+        (rf"{START}{_WHOLE}{_COUNT}\s(?:ago|earlier){END}", -1),
+        (rf"{_CHINESE_WHOLE}{_CHINESE_COUNT}后", 1),
+        (rf"{_CHINESE_WHOLE}{_CHINESE_COUNT}前", -1),
+    )
 )
 
 
@@ -90,9 +111,9 @@ def find_dates(text: str, today: date) -> Iterator[Entity]:
         yield from _entity(match, monday + timedelta(days=7 * weeks + min(place, 6)))
     for pattern, direction in _COUNTED:
         for match in pattern.finditer(text):
-            count = int(read_number(match["count"]) or 0)
-            days = count * (7 if match["unit"].lower() in {"week", "周", "星期"} else 1)
-            yield from _entity(match, today + timedelta(days=direction * days))
+            count = read_number(match["count"])
+            days = 1 if match["unit"].lower() in {"day", "天"} else 7
+            yield from _entity(match, _days_from(today, direction * days * int(count)) if count is not None else None)
 
 
 def _absolute(match: re.Match[str], today: date) -> date | None:
@@ -106,6 +127,13 @@ def _absolute(match: re.Match[str], today: date) -> date | None:
         return _day(int(year), month, day)
     near = [found for year in (today.year - 1, today.year, today.year + 1) if (found := _day(year, month, day))]
     return min(near, key=lambda found: abs(found - today), default=None)
+
+
+def _days_from(today: date, days: int) -> date | None:
+    try:
+        return today + timedelta(days=days)
+    except OverflowError:
+        return None
 
 
 def _day(year: int, month: int, day: int) -> date | None:
