@@ -18,7 +18,16 @@ _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
 )
 _ORDER = re.compile(r"(?<![A-Za-z0-9])(?P<letters>[A-Za-z]{1,4})(?P<gap>[-#\s]?)(?P<digits>[0-9]{6,14})(?![A-Za-z0-9])")
-_REGIONS = {"zh": "CN", "en": "US"}
+# What stands before numbers in capitals without being a part of them, in messages such as `CALL ME ON 13800138000`.
+_NO_PREFIX = re.compile(
+    "ALL|AM|AN|AND|ARE|AS|AT|BUT|BY|CALL|CARD|CELL|CODE|DATE|FAX|FOR|FROM|GOT|HAVE|ID|IN|IS|IT|LIKE|ME|MOB|MY|NEED|NO|"
+    "NOT|NR|NUM|OF|ON|ONLY|OR|OTP|OUR|OVER|PAID|PAY|PIN|QQ|REF|SEND|SMS|TEL|TEXT|THAN|THAT|THE|THIS|TO|TRY|USE|VX|WAS|"
+    "WITH|WX|YES|YOU|YOUR|ZIP",
+    re.IGNORECASE,
+)
+_REGIONS = {"zh": ("CN",), "en": ("US", "GB"), "de": ("DE",)}
+# A mobile number of mainland China; written in one piece or in such groups it is one in any language.
+_MOBILE = re.compile(r"(?<![A-Za-z0-9+])(?<![0-9][-.])1[3-9][0-9](?P<gap>[ -]?)[0-9]{4}(?P=gap)[0-9]{4}(?!-?[0-9])")
 
 
 def find_patterns(text: str, lang: str, today: date) -> list[Entity]:
@@ -26,7 +35,7 @@ def find_patterns(text: str, lang: str, today: date) -> list[Entity]:
 
     Args:
         text: normalised text; offsets count in it.
-        lang: its language, which tells the country of a phone number without `+`.
+        lang: its language, which tells the countries that a phone number without `+` may be of.
         today: the day that relative dates count from.
 
     Returns:
@@ -77,6 +86,8 @@ def _orders(text: str) -> Iterator[Entity]:
     for match in _ORDER.finditer(text):
         if match["gap"].isspace() and not match["letters"].isupper():
             continue
+        if match["gap"] not in ("", "-") and _NO_PREFIX.fullmatch(match["letters"]):
+            continue
         value = (match["letters"] + match["digits"]).upper()
         yield Entity("order_number", match.start(), match.end(), match[0], value, "pattern")
 
@@ -86,6 +97,11 @@ def _phones(text: str, lang: str) -> Iterator[Entity]:
         return
     import phonenumbers
 
-    for match in phonenumbers.PhoneNumberMatcher(text, _REGIONS.get(lang, "CN")):
-        value = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
-        yield Entity("phone", match.start, match.end, match.raw_string, value, "pattern")
+    mobiles = ((match.start(), match[0], phonenumbers.parse(match[0], "CN")) for match in _MOBILE.finditer(text))
+    numbers = [mobile for mobile in mobiles if phonenumbers.is_valid_number(mobile[2])]
+    for region in _REGIONS.get(lang, ("CN",)):
+        found = phonenumbers.PhoneNumberMatcher(text, region)
+        numbers += [(match.start, match.raw_string, match.number) for match in found]
+    for start, raw, number in numbers:
+        value = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        yield Entity("phone", start, start + len(raw), raw, value, "pattern")
