@@ -15,8 +15,10 @@ from bot.domain.conversation import FormState
 from bot.domain.rules import CONFIRM, Choice, FormSpec, Slot, SlotType
 from nlu.types import Entity
 
+_WORD = r"(?u:[^\W\u3400-\u9fff])"  # Han may stand beside an address: Chinese has no spaces
 _EMAIL = re.compile(
-    r"(?<![\w.+-])[a-z0-9][\w.+-]{0,63}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.[a-z]{2,24}(?![\w-])",
+    rf"(?<![.+-])(?<!{_WORD})[a-z0-9][\w.+-]{{0,63}}@[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}})*\.[a-z]{{2,24}}"
+    rf"(?!-|\.?{_WORD})",
     re.IGNORECASE | re.ASCII,
 )
 _PHONE = re.compile(r"(?<![0-9])\+?(?:[0-9][ ()./-]{0,2}){6,14}[0-9](?![0-9])")

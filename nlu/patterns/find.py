@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 from nlu.patterns.dates import find_dates
+from nlu.patterns.latin import FLAGS, START, WORD
 from nlu.patterns.money import find_money
 from nlu.types import Entity
 
@@ -15,7 +16,8 @@ MOST_CHARACTERS = 4000
 """Longer texts are searched this far; what a model reads is shorter."""
 
 _EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+    rf"(?<![.%+-]){START}[a-z0-9][a-z0-9._%+-]{{0,63}}@(?:[a-z0-9-]{{1,63}}\.){{1,4}}[a-z]{{2,24}}(?!-|\.?{WORD})",
+    FLAGS,
 )
 _ORDER = re.compile(r"(?<![A-Za-z0-9])(?P<letters>[A-Za-z]{1,4})(?P<gap>[-#\s]?)(?P<digits>[0-9]{6,14})(?![A-Za-z0-9])")
 # What stands before numbers in capitals without being a part of them, in messages such as `CALL ME ON 13800138000`.

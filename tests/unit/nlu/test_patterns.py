@@ -22,6 +22,10 @@ TODAY = date(2026, 3, 4)
     [
         ("mail Anna.B+shop@Example-mail.co.uk, please", "en", [("email", "anna.b+shop@example-mail.co.uk")]),
         ("我的邮箱是li_wei@163.com谢谢", "zh", [("email", "li_wei@163.com")]),
+        ("邮箱anna@example.com", "zh", [("email", "anna@example.com")]),
+        ("write to anna@example.com.", "en", [("email", "anna@example.com")]),
+        ("anna.müller@example.com", "en", []),
+        ("anna@mail.example.comé", "en", []),
         ("call me at (415) 555-2671", "en", [("phone", "+14155552671")]),
         ("+44 20 7946 0958", "en", [("phone", "+442079460958")]),
         ("我手机13812345678谢谢", "zh", [("phone", "+8613812345678")]),
