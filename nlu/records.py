@@ -80,7 +80,10 @@ def describe(value: object) -> str:
     """A short word for a value that came in place of the expected one."""
     if value is None:
         return "nothing"
-    text = json.dumps(value, ensure_ascii=True, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=True, default=str)
+    except (TypeError, ValueError, RecursionError):  # YAML knows lists that hold themselves, and dates as keys
+        return f"a value of type {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -250,21 +253,31 @@ def _yaml_records(path: Path, text: str, problems: Problems, _: CsvColumns) -> I
             line = node.start_mark.line + 1
             keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
             repeated = _repeated([key.value for key in keys if isinstance(key, yaml.ScalarNode)])
-            record = loader.construct_document(node)
+            record = _yaml_value(loader, node)
             if repeated is not None:
                 problems.add(path, line, None, f"field named twice: {describe(repeated)}")
             elif isinstance(record, dict):
-                yield line, {str(key): value for key, value in record.items()}
+                yield line, record
             else:
                 problems.add(path, line, None, f"expected an item with fields, got {describe(record)}")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problems.add(path, mark.line + 1 if mark else None, None, f"not valid YAML: {error.problem or error.context}")
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         problems.add(path, None, None, f"not valid YAML: {' '.join(str(error).split())}")
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _yaml_value(loader: Any, node: yaml.Node) -> object:
+    """The value of a node, a mapping with texts as keys; tags such as `!!int` and `!!bool` trust what follows them."""
+    try:
+        value = loader.construct_document(node)
+        return {str(key): item for key, item in value.items()} if isinstance(value, dict) else value
+    except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
+        message = f"a value does not fit its type ({error})"
+        raise yaml.constructor.ConstructorError(None, None, message, node.start_mark) from error
 
 
 def _check_yaml_depth(text: str) -> None:

@@ -160,6 +160,26 @@ def test_any_bytes_are_read_or_refused_by_name(shared: Path, content: bytes, end
     assert isinstance(outcome, list) or str(path) in outcome
 
 
+YAML = st.sampled_from(
+    [
+        *("- ", "\n- ", "text: ", "\n  intent: ", "entities: ", "a", '""', "2026-01-01", "-", "0x", "_", "1:2"),
+        *(
+            f"!!{tag} "
+            for tag in ("int", "float", "bool", "timestamp", "set", "omap", "pairs", "binary", "str", "null")
+        ),
+        *("&a ", "*a", "[", "]", "{", "}", "? ", ": ", ", ", "<<: "),
+    ]
+)
+
+
+@given(st.lists(YAML, max_size=14).map(lambda pieces: "- text: " + "".join(pieces)))
+@settings(deadline=None, max_examples=400)
+def test_any_yaml_is_read_or_refused_by_name(shared: Path, content: str) -> None:
+    path = written(shared, "any.yaml", content)
+    outcome = read_or_refuse(path)
+    assert isinstance(outcome, list) or str(path) in outcome
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
@@ -251,7 +271,15 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, field: str, says: str) -
         ("e.yaml", b"- text: a\n- text: b\n  intent: yes\n", ":2: intent", "got true"),
         ("e.yaml", b"- text: a\n- text: b\n  intent: c\n  text: d\n", ":2", 'field named twice: "text"'),
         ("e.yaml", b"- text: 12\n", ":1: text", "got 12"),
-        ("e.yaml", b"- text: 2026-13-45\n", "", "not valid YAML"),
+        ("e.yaml", b"- text: a\n- text: 2026-13-45\n", ":2", "month must be in 1..12"),
+        ("e.yaml", b'- text: !!int ""\n', ":1", "a value does not fit its type"),
+        ("e.yaml", b'- text: !!float ""\n', ":1", "a value does not fit its type"),
+        ("e.yaml", b"- text: a\n- text: b\n  intent: !!bool x\n", ":2", "a value does not fit its type"),
+        ("e.yaml", b"- text: !!timestamp x\n", ":1", "a value does not fit its type"),
+        ("e.yaml", b"- text: &a [*a]\n", ":1: text", "got a value of type list"),
+        ("e.yaml", b"- text: {2026-01-01: 5}\n", ":1: text", "got a value of type dict"),
+        ("e.yaml", b"- text: 0x" + b"f" * 5000 + b"\n", ":1: text", "got a value of type int"),
+        ("e.yaml", b"- ? 0x" + b"f" * 5000 + b"\n  : a\n  text: b\n", ":1", "a value does not fit its type"),
         ("e.yaml", b"- text: !!python/name:os.system x\n", ":1", "not valid YAML"),
         ("e.yaml", b"- " + b"[" * 100_000, "", "nested too deeply"),
         ("e.yaml", b"- text: a\n- text: \xff\n", ":2", "invalid UTF-8"),
