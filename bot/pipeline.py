@@ -117,7 +117,7 @@ class Pipeline:
         decision = self._acted(decision, message)
         decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
         if spoken.kind is ContentKind.TEXT:
-            decision = self._reworded(engine, decision, spoken.text, understanding.entities)
+            decision = self._reworded(engine, decision, understanding.text, understanding.entities)
         decision = self._with_wait(decision)
         if has_hidden(message.text):
             decision = replace(decision, notice="number_hidden")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ from retrieval.faithful import unfaithful
 from retrieval.types import FaqEntry
 
 log_line = structlog.get_logger(__name__)
+
+# What no entity covers, too readily rather than too rarely: addresses, and six digits or more with what separates them.
+_IN_ADDRESS = r"[^\s@,;:<>()\[\]\"!?\u3000-\u303f\u3400-\u9fff]"
+_BETWEEN_DIGITS = r"[ ()./\u2010-\u2015-]{0,3}"
+_PERSONAL = re.compile(
+    rf"(?P<email>{_IN_ADDRESS}{{1,64}}@{_IN_ADDRESS}{{1,255}})|(?P<number>\+?\(?\d(?:{_BETWEEN_DIGITS}\d){{5,}})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Rewriting:
 
         Args:
             entry: the entry that answers it.
-            question: the message as it was given.
+            question: the message that was read.
             entities: what was found in it; order numbers, phones and the like are masked before they leave.
 
         Returns:
@@ -78,15 +86,20 @@ class Rewriting:
 
 
 def masked(text: str, entities: Sequence[Entity]) -> str:
-    """A message with its entities replaced by their types, such as `[phone]`.
+    """A message with its entities, e-mail addresses and long numbers replaced by what they are, such as `[phone]`.
 
     Args:
-        text: the message as it was given.
+        text: the message that was read.
         entities: what was found in it.
 
     Returns:
         The text without what names a person or an order.
     """
-    for entity in sorted(entities, key=lambda each: -each.start):
-        text = f"{text[: entity.start]}[{entity.type}]{text[entity.end :]}"
-    return text
+    named = [(entity.start, entity.end, entity.type) for entity in entities]
+    missed = [(match.start(), match.end(), str(match.lastgroup)) for match in _PERSONAL.finditer(text)]
+    parts, done = [], 0
+    for start, end, kind in sorted([*named, *missed], key=lambda span: span[0]):
+        if start >= done:
+            parts += [text[done:start], f"[{kind}]"]
+        done = max(done, end)
+    return "".join([*parts, text[done:]])

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +25,8 @@ from bot.domain.rules import ActionSpec, Announcement, DeskRules, Priority
 from bot.errors import LogUnavailableError, StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
 from bot.pipeline import Pipeline
+from nlu.patterns import find_patterns
+from nlu.text import normalise
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 
@@ -328,8 +330,10 @@ class Parrot:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.asked: list[str] = []
 
     def rewrite(self, question: str, answer: str, lang: str) -> str:
+        self.asked.append(question)
         return self.text
 
 
@@ -365,6 +369,24 @@ def test_an_answer_is_reworded_only_as_far_as_it_is_true(
     assert document["replies"][0]["text"] == said
     offered = [button["value"] for button in document["replies"][0]["buttons"]]
     assert ("more:wool.en" in offered) == (outcome == "used")
+
+
+class Normalising(Reader):
+    """Reads the normalised text with its patterns, as a release does."""
+
+    def _read(self, text: str, lang: str | None) -> Understanding:
+        clean = normalise(text)
+        found = find_patterns(clean, "en", date(2026, 3, 1))
+        return replace(super()._read(clean, lang), entities=tuple(found))
+
+
+def test_the_endpoint_that_rewords_sees_no_personal_data(house: House, files: BotFiles) -> None:
+    engine, parrot = Engine(Normalising(), Sure(), {ENTRY.id: ENTRY}), Parrot("Wash by hand.")
+    pipeline = Pipeline(
+        lambda: engine, house.log, house.state, files.rules, files.templates, house.clock, rewriting=Rewriting(parrot)
+    )
+    pipeline.handle(house.says("Hello,\n\n\n\n\nmy number is +1 415 555 2671, how do I wash it? #oos"))
+    assert parrot.asked == ["Hello, my number is [phone], how do I wash it? #oos"]
 
 
 def test_an_announcement_is_made_once(house: House, files: BotFiles) -> None:

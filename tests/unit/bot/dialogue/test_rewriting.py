@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bot.dialogue.rewriting import Rewriting, masked
@@ -50,15 +52,44 @@ def test_what_names_a_person_or_an_order_does_not_leave():
     assert masked(text, entities) == "Is [order_number] late? Call [phone]"
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("my phone is +1 415 555 2671", "my phone is [number]"),
+        ("电话１３８-００１３-８０００，谢谢", "电话[number]，谢谢"),
+        ("call (0170) 12 34 567 now", "call [number] now"),
+        ("card ٤١١١ ١١١١ ١١١١ ١١١١", "card [number]"),
+        ("FD20481937", "FD[number]"),
+        ("write to anna.müller@example.com, please", "write to [email], please"),
+        ("邮箱anna@example.com谢谢", "邮箱[email]谢谢"),
+        ("30 days, 12:30, size 42", "30 days, 12:30, size 42"),
+    ],
+)
+def test_what_no_entity_covers_does_not_leave_either(text, left):
+    assert masked(text, ()) == left
+
+
+def test_what_a_number_has_beyond_its_entity_does_not_leave_either():
+    entities = (Entity("phone", 5, 12, "1380013", "1380013"), Entity("phone", 8, 16, "00138000", "00138000"))
+    assert masked("call 13800138000, or 12", entities) == "call [phone], or 12"
+
+
+def test_long_texts_are_masked_in_no_time():
+    start = time.perf_counter()
+    for piece in ("a", "a@", "1 ", "1    ", "a.", "(", "+1("):
+        masked(piece * (2000 // len(piece)), ())
+    assert time.perf_counter() - start < 1
+
+
 def test_an_endpoint_that_keeps_failing_is_left_alone_for_a_while():
-    time = [100.0]
+    now = [100.0]
     model = Model(*[UnavailableError("no answer")] * 3, "It is free.")
-    rewriting = Rewriting(model, now=lambda: time[0])
+    rewriting = Rewriting(model, now=lambda: now[0])
     for _ in range(3):
         assert rewriting.of(ENTRY, "Is it free?", ()).outcome == "no answer"
     assert "left alone" in rewriting.of(ENTRY, "Is it free?", ()).outcome
     assert len(model.asked) == 3
-    time[0] += 31
+    now[0] += 31
     assert rewriting.of(ENTRY, "Is it free?", ()).text == "It is free."
 
 
