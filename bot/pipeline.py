@@ -347,7 +347,7 @@ def understanding_document(understanding: Understanding) -> dict[str, Any]:
         understanding: the reading.
 
     Returns:
-        `lang`, one entry a head, `entities` and `oos`.
+        `lang`, one entry a head, `entities` (spans in the text as it was given) and `oos`.
     """
     heads = {
         head: {
@@ -360,6 +360,6 @@ def understanding_document(understanding: Understanding) -> dict[str, Any]:
     return {
         "lang": understanding.lang,
         **heads,
-        "entities": [asdict(entity) for entity in understanding.entities],
+        "entities": [asdict(entity) for entity in understanding.given_entities],
         "oos": round(understanding.oos, 4),
     }

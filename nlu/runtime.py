@@ -219,7 +219,7 @@ class ReleaseUnderstander:
         Args:
             texts: any strings.
             langs: the language to expect of each text, or None; see `detect_language`.
-            normalised: True keeps texts as they are, so that entity offsets count in them.
+            normalised: True reads texts as they are.
 
         Returns:
             One understanding a text, in order.
@@ -248,6 +248,7 @@ class ReleaseUnderstander:
                     vector=vectors[i],
                     release=self.release,
                     thresholds=self.thresholds,
+                    given=texts[i],
                 )
             )
         return found

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Han characters, as the inside of a regular expression's character class."""
 
-_GAP = " ... "
-_ROOM_TO_SHRINK = 4
+GAP = " ... "
+ROOM_TO_SHRINK = 4
 
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "["
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # controls that are not white space
     "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180b-\u180f"
@@ -34,8 +34,8 @@ _EMOJI = (
     "[\u2194-\u21ff\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u25aa-\u27bf\u2934\u2935\u2b00-\u2bff"
     "\U0001f000-\U0001f0ff\U0001f170-\U0001f18f\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff]"
 )
-_JOINED_EMOJI = re.compile(f"({_EMOJI}\ufe0f?(?:\u200d{_EMOJI}\ufe0f?)*)|[\u200d\ufe0f]+")
-_QUOTES = str.maketrans(
+JOINED_EMOJI = re.compile(f"({_EMOJI}\ufe0f?(?:\u200d{_EMOJI}\ufe0f?)*)|[\u200d\ufe0f]+")
+QUOTES = str.maketrans(
     {**dict.fromkeys("\u2018\u2019\u201b\u00b4\uff07", "'"), **dict.fromkeys("\u201c\u201d\u201f\uff02", '"')}
 )
 
@@ -86,12 +86,28 @@ def normalise(text: str, max_chars: int = 2000) -> str:
     Returns:
         The normalised text, at most `max_chars` characters; empty where nothing visible was given.
     """
-    visible = " ".join(_JOINED_EMOJI.sub(r"\1", _INVISIBLE.sub("", text)).split())
+    visible = " ".join(JOINED_EMOJI.sub(r"\1", INVISIBLE.sub("", text)).split())
     # NFKC sorts combining marks in quadratic time, so a huge text is cut before and, as it may grow, after.
-    cleaned = _clean(_keep_ends(visible, max_chars * _ROOM_TO_SHRINK))
+    cleaned = _clean(_keep_ends(visible, max_chars * ROOM_TO_SHRINK))
     if len(cleaned) <= max_chars:
         return cleaned
     return _clean(_keep_ends(cleaned, max_chars))
+
+
+def kept_ends(length: int, limit: int) -> tuple[int, int]:
+    """How much of both ends of a text is kept so that it has at most `limit` characters, `GAP` between them included.
+
+    Args:
+        length: its length.
+        limit: the longest result.
+
+    Returns:
+        The lengths of head and tail; a tail of 0 is a text that goes on to the end of its head.
+    """
+    kept = limit - len(GAP)
+    if length <= limit or kept < len(GAP):
+        return min(length, limit), 0
+    return kept - kept // 2, kept // 2
 
 
 def detect_language(
@@ -142,15 +158,10 @@ def _script_of(code: str) -> str:
 
 
 def _clean(text: str) -> str:
-    joined = _JOINED_EMOJI.sub(r"\1", text.translate(_QUOTES))
+    joined = JOINED_EMOJI.sub(r"\1", text.translate(QUOTES))
     return " ".join(unicodedata.normalize("NFKC", joined).split())
 
 
 def _keep_ends(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    kept = limit - len(_GAP)
-    if kept < len(_GAP):
-        return text[:limit]
-    tail = kept // 2
-    return text[: kept - tail] + _GAP + text[-tail:]
+    head, tail = kept_ends(len(text), limit)
+    return text[:head] + GAP + text[-tail:] if tail else text[:head]

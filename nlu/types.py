@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nlu.origins import trace
 
 OUT_OF_SCOPE = "oos"
 """The intent label that marks a text which the bot is not there for."""
@@ -67,7 +69,7 @@ class Entity:
 
     Attributes:
         type: what it is, such as `order_number`.
-        start: first character, counted in the text as it was given.
+        start: first character, counted in the text that it was found in.
         end: one past the last character.
         text: the characters themselves.
         value: the normalised value, such as `FD20481937` for "fd-20481937".
@@ -109,11 +111,12 @@ class Understanding:
         text: the normalised text that was read.
         lang: its language, such as `en` or `zh`.
         heads: one distribution for each head of the release (`intent`, `emotion`, ...).
-        entities: spans in `text`.
+        entities: spans in `text`; `given_entities` has them as spans in `given`.
         oos: probability that the text is out of scope, 0 to 1.
         vector: unit-length sentence vector, shape `(width,)`.
         release: the name of the release that read it.
         thresholds: the release's own thresholds.
+        given: the text as it was given; None where it was read as it was.
     """
 
     text: str
@@ -124,6 +127,18 @@ class Understanding:
     vector: Vector
     release: str
     thresholds: Thresholds = field(default_factory=Thresholds)
+    given: str | None = None
+
+    @property
+    def given_entities(self) -> tuple[Entity, ...]:
+        """The entities as they stand in the text as it was given, with their own normalised values."""
+        if self.given is None or self.given == self.text or not self.entities:
+            return self.entities
+        origins, found = trace(self.given), []
+        for entity in self.entities:
+            start, end = origins[entity.start].start, origins[entity.end - 1].end
+            found.append(replace(entity, start=start, end=end, text=self.given[start:end]))
+        return tuple(found)
 
     @property
     def intent(self) -> Distribution | None:

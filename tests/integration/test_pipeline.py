@@ -377,7 +377,14 @@ class Normalising(Reader):
     def _read(self, text: str, lang: str | None) -> Understanding:
         clean = normalise(text)
         found = find_patterns(clean, "en", date(2026, 3, 1))
-        return replace(super()._read(clean, lang), entities=tuple(found))
+        return replace(super()._read(clean, lang), entities=tuple(found), given=text)
+
+
+def test_the_document_says_where_entities_stand_in_the_message(house: House, files: BotFiles) -> None:
+    engine, text = Engine(Normalising(), Search(), {ENTRY.id: ENTRY}), "Hi\n\n\n\nwhere is FD20481937? #oos"
+    pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
+    (entity,) = pipeline.handle(house.says(text))["understanding"]["entities"]
+    assert text[entity["start"] : entity["end"]] == entity["text"] == "FD20481937"
 
 
 def test_the_endpoint_that_rewords_sees_no_personal_data(house: House, files: BotFiles) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bot.cli.learn import batch
 from bot.live_engine import LiveEngine
 from nlu.examples import read_examples
 from nlu.manifest import read_manifest
@@ -35,6 +37,19 @@ def test_serving_imports_no_torch(shop_release: Path) -> None:
         [sys.executable, "-c", program, shop_release], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.splitlines() == ["order_status", "[]"]
+
+
+def test_offsets_of_entities_count_in_the_text_as_it_was_given(shop_release: Path, tmp_path: Path) -> None:
+    lines, out = tmp_path / "lines.jsonl", tmp_path / "out.jsonl"
+    text = "Hi\n\n\n\nwhere is ＦＤ20481937? I paid ¥199"
+    lines.write_text(json.dumps({"text": text}) + "\n", "utf-8")
+    batch(str(shop_release), lines, out)
+    entities = json.loads(out.read_text("utf-8"))["understanding"]["entities"]
+    assert [text[entity["start"] : entity["end"]] for entity in entities] == ["ＦＤ20481937", "¥199"]
+    assert [(entity["text"], entity["value"]) for entity in entities] == [
+        ("ＦＤ20481937", "FD20481937"),
+        ("¥199", "CNY 199.00"),
+    ]
 
 
 def test_what_serves_reads_as_what_was_trained(shop_release: Path) -> None:
