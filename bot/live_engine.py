@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 import threading
 from datetime import datetime
@@ -30,6 +31,7 @@ log_line = structlog.get_logger(__name__)
 
 _WATCH_SECONDS = 1.0
 _EDIT_SECONDS = 0.25
+_LONGEST_PAUSE = 30.0
 
 
 def load_engine(folder: Path, threads: int = 0) -> Engine:
@@ -84,6 +86,9 @@ class LiveEngine:
         self._vectors: RememberedVectors | None = None
         self._edits = _Edits(log, clock) if log is not None and clock is not None else None
         self._seen: str | None = None
+        self._refused: str | None = None
+        self._pause = _WATCH_SECONDS
+        self._again = -math.inf
         self._changing = threading.Lock()
         self._stop = threading.Event()
         self._looked = monotonic()
@@ -174,25 +179,37 @@ class LiveEngine:
             log_line.warning("faq_edits_not_in_force", reason=str(error))
 
     def _follow_release(self) -> None:
+        """Looks at the release that `current` names: when the name changes, and again after it was refused."""
         wanted = self._store.current()
-        if wanted == self._seen and self._engine is not None:
+        if wanted != self._seen:
+            self._seen, self._refused, self._pause = wanted, None, _WATCH_SECONDS
+        elif monotonic() < self._again:
             return
         try:
-            name, warning = self._store.open_current()
-            if self._loaded is None or name != self._loaded.understander.release:
-                self._loaded = load_engine(self._store.path(name), self._threads)
-                self._vectors = RememberedVectors(self._loaded)
-                before = self._engine
-                self._follow_edits(anew=True)
-                if self._engine is before:
-                    self._engine = self._loaded
-                log_line.info("release_in_force", release=name)
-            if warning and wanted != self._seen:
-                log_line.warning("release_refused", release=wanted, reason=warning)
+            refused = self._load_current()
         except FrontdeskError as error:
-            if wanted != self._seen:
-                log_line.warning("release_refused", release=wanted, reason=str(error))
-        self._seen = wanted
+            refused = str(error)
+        if refused is None:
+            self._again = math.inf
+            return
+        if refused != self._refused:
+            log_line.warning("release_refused", release=wanted, reason=refused)
+        self._refused = refused
+        self._again = monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    def _load_current(self) -> str | None:
+        """Puts the current release, or the last good one, into force; says why it is not the current one."""
+        name, warning = self._store.open_current()
+        if self._loaded is None or name != self._loaded.understander.release:
+            self._loaded = load_engine(self._store.path(name), self._threads)
+            self._vectors = RememberedVectors(self._loaded)
+            before = self._engine
+            self._follow_edits(anew=True)
+            if self._engine is before:
+                self._engine = self._loaded
+            log_line.info("release_in_force", release=name)
+        return warning
 
     def _follow(self) -> None:
         while not self._stop.wait(_EDIT_SECONDS):
