@@ -6,6 +6,7 @@ import ctypes
 import math
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -45,15 +46,24 @@ def load_engine(folder: Path, threads: int = 0) -> Engine:
         The engine, warmed up.
 
     Raises:
-        ReleaseError: a part of it cannot be loaded.
+        ReleaseError: a part of it cannot be loaded, or does not do its work.
     """
-    understander = load_understander(folder, threads)
     try:
-        index = FaqIndex.load(folder)
+        return _load(folder, threads)
+    except ReleaseError:
+        raise
     except FaqError as error:
         raise ReleaseError(
             f"{folder}: the FAQ index cannot be loaded: {error}. Train or restore the release."
         ) from error
+    except Exception as error:
+        remedy = "Free memory, or train or restore the release."
+        raise ReleaseError(f"{folder}: cannot be loaded ({type(error).__name__}: {error}). {remedy}") from error
+
+
+def _load(folder: Path, threads: int) -> Engine:
+    understander = load_understander(folder, threads)
+    index = FaqIndex.load(folder)
     for text in ("hello", "你好，我的订单到哪里了？", "Where is my order? " * 8):
         understander.understand([text])
     _give_back_memory()
@@ -89,6 +99,8 @@ class LiveEngine:
         self._refused: str | None = None
         self._pause = _WATCH_SECONDS
         self._again = -math.inf
+        self._failure: str | None = None
+        self._rest = _EDIT_SECONDS
         self._changing = threading.Lock()
         self._stop = threading.Event()
         self._looked = monotonic()
@@ -129,7 +141,7 @@ class LiveEngine:
 
     def start(self) -> None:
         """Loads the current release, then follows changes."""
-        self.refresh()
+        self._try(self.refresh)
         self._watch.start()
 
     def stop(self) -> None:
@@ -166,17 +178,22 @@ class LiveEngine:
             entries = [*(entry for entry in engine.entries.values() if entry.id != draft.id), draft]
             return engine.search, with_entries(engine, entries, self._vectors or RememberedVectors(engine)).search
 
-    def _follow_edits(self, *, anew: bool = False) -> None:
-        loaded, vectors = self._loaded, self._vectors
-        if self._edits is None or loaded is None or vectors is None:
+    def _follow_edits(self) -> None:
+        if self._edits is None or self._loaded is None or self._vectors is None or not self._edits.changed():
             return
-        if not self._edits.changed() and not anew:
-            return
-        entries = answering(loaded.entries.values(), self._edits.latest, self._edits.seen_at)
+        self._engine = self._edited(self._edits, self._loaded, self._vectors) or self._engine
+
+    def _edited(self, edits: _Edits, loaded: Engine, vectors: RememberedVectors) -> Engine | None:
+        """A release with the entries as they were edited last; None where these cannot be searched."""
+        entries = answering(loaded.entries.values(), edits.latest, edits.seen_at)
         try:
-            self._engine = with_entries(loaded, entries, vectors)
+            return with_entries(loaded, entries, vectors)
         except FaqError as error:
             log_line.warning("faq_edits_not_in_force", reason=str(error))
+            return None
+        except Exception:
+            edits.forget()
+            raise
 
     def _follow_release(self) -> None:
         """Looks at the release that `current` names: when the name changes, and again after it was refused."""
@@ -185,15 +202,18 @@ class LiveEngine:
             self._seen, self._refused, self._pause = wanted, None, _WATCH_SECONDS
         elif monotonic() < self._again:
             return
+        unexpected = None
         try:
             refused = self._load_current()
         except FrontdeskError as error:
             refused = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the release in force serves on
+            refused, unexpected = repr(error), error
         if refused is None:
             self._again = math.inf
             return
         if refused != self._refused:
-            log_line.warning("release_refused", release=wanted, reason=refused)
+            log_line.warning("release_refused", release=wanted, reason=refused, exc_info=unexpected)
         self._refused = refused
         self._again = monotonic() + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
@@ -202,22 +222,34 @@ class LiveEngine:
         """Puts the current release, or the last good one, into force; says why it is not the current one."""
         name, warning = self._store.open_current()
         if self._loaded is None or name != self._loaded.understander.release:
-            self._loaded = load_engine(self._store.path(name), self._threads)
-            self._vectors = RememberedVectors(self._loaded)
-            before = self._engine
-            self._follow_edits(anew=True)
-            if self._engine is before:
-                self._engine = self._loaded
+            loaded = load_engine(self._store.path(name), self._threads)
+            vectors = RememberedVectors(loaded)
+            engine = loaded
+            if self._edits is not None:
+                self._edits.changed()
+                engine = self._edited(self._edits, loaded, vectors) or loaded
+            self._loaded, self._vectors, self._engine = loaded, vectors, engine
             log_line.info("release_in_force", release=name)
         return warning
 
     def _follow(self) -> None:
-        while not self._stop.wait(_EDIT_SECONDS):
+        while not self._stop.wait(self._rest):
             if monotonic() - self._looked >= _WATCH_SECONDS:
                 self._looked = monotonic()
-                self.refresh()
+                self._try(self.refresh)
             else:
-                self.refresh_entries()
+                self._try(self.refresh_entries)
+
+    def _try(self, look: Callable[[], None]) -> None:
+        """Looks once. What nobody expected is logged, once for the same, and the next look comes later."""
+        try:
+            look()
+        except Exception as error:
+            if repr(error) != self._failure:
+                log_line.exception("release_watch_failed")
+            self._failure, self._rest = repr(error), min(2 * self._rest, _LONGEST_PAUSE)
+        else:
+            self._failure, self._rest = None, _EDIT_SECONDS
 
 
 class _Edits:
@@ -249,6 +281,10 @@ class _Edits:
             return False
         self._revision, self.seen_at, self._due = revision, now, next_change(self.latest, now)
         return True
+
+    def forget(self) -> None:
+        """Has the next look find them changed, as what it found this time is not in force."""
+        self._revision = -1
 
 
 def explain_text(engine: Engine, folder: Path, text: str, *, gradients: bool = False) -> dict[str, Any] | None:

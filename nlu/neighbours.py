@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from nlu.types import ReleaseError, Vector
@@ -95,7 +96,7 @@ class Neighbours:
             lines = [json.loads(line) for line in (folder / TEXTS_FILE).read_text("utf-8").splitlines()]
             vectors = load_file(folder / VECTORS_FILE)[_VECTORS]
             found = cls([line["text"] for line in lines], [line["labels"] for line in lines], vectors)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ReleaseError(
                 f"{folder / TEXTS_FILE}: cannot be used: {error}. Train or restore the release."
             ) from error

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from threadpoolctl import threadpool_limits
@@ -105,7 +106,7 @@ def load_calibration(folder: Path) -> Calibration:
         transitions = load_arrays(path)[_TRANSITIONS] if path.exists() else None
         edges = Edges(**{side: frozenset(parts) for side, parts in content.get("edges", {}).items()})
         return Calibration(content["temperatures"], Thresholds(**content["thresholds"]), oos, transitions, edges)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ReleaseError(
             f"{folder / CALIBRATION_FILE}: cannot be used: {error}. Train or restore the release."
         ) from error

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
 
 from bot.dialogue.engine import Engine
+from bot.domain.records import FaqVersion
 from bot.errors import ReleaseError
-from bot.live_engine import LiveEngine
+from bot.live_engine import LiveEngine, load_engine
 from nlu.releases import ReleaseStore
 from nlu.types import Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
@@ -120,3 +125,82 @@ def test_another_promotion_does_not_wait_for_the_next_try(store: ReleaseStore, l
     store.promote(third)
     loading.look_for(engine, 1)
     assert engine().understander.release == third
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such operator"), MemoryError()])
+def test_a_release_that_fails_as_nobody_expected_is_refused_too(
+    store: ReleaseStore, loading: Loading, error: Exception
+) -> None:
+    engine, first, second = serving(store)
+    loading.fails[second] = error
+    store.promote(second)
+    with capture_logs() as lines:
+        loading.look_for(engine, LONG)
+    assert engine().understander.release == first
+    assert [(line["event"], line["reason"], line["exc_info"]) for line in lines] == [
+        ("release_refused", repr(error), error)
+    ]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such operator"), MemoryError()])
+def test_a_release_whose_warm_up_fails_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def understand(_: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr("bot.live_engine.load_understander", lambda *_: SimpleNamespace(understand=understand))
+    monkeypatch.setattr("bot.live_engine.FaqIndex.load", lambda _: None)
+    with pytest.raises(ReleaseError, match=rf"cannot be loaded \({type(error).__name__}"):
+        load_engine(tmp_path)
+
+
+class FailingLog:
+    """A log without edits that fails as nobody expected while it is told to."""
+
+    def __init__(self) -> None:
+        self.fails = False
+        self.looks = 0
+
+    def faq_revision(self) -> int:
+        self.looks += 1
+        if self.fails:
+            raise RuntimeError("no such table")
+        return 0
+
+    def faq_latest(self) -> list[FaqVersion]:
+        return []
+
+
+def test_the_watch_goes_on_after_what_nobody_expected(
+    store: ReleaseStore, loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.live_engine._EDIT_SECONDS", 0.001)
+    monkeypatch.setattr("bot.live_engine._LONGEST_PAUSE", 0.01)
+    first, second = sealed(store, 1), sealed(store, 2)
+    store.promote(first)
+    log = FailingLog()
+    engine = LiveEngine(store, log=log, clock=SimpleNamespace(now=lambda: datetime.now(UTC)))  # type: ignore[arg-type]
+    engine.start()
+    try:
+        with capture_logs() as lines:
+            log.fails = True
+            until_looked(log, 5)
+            log.fails = False
+            until_looked(log, 5)
+            store.promote(second)
+            loading.now += 1
+            until_looked(log, 5)
+        assert engine().understander.release == second
+        assert [line["event"] for line in lines] == ["release_watch_failed", "release_in_force"]
+    finally:
+        engine.stop()
+    assert "release-watch" not in [thread.name for thread in threading.enumerate()]
+
+
+def until_looked(log: FailingLog, times: int) -> None:
+    """Waits until the log was looked at some more times."""
+    wanted, deadline = log.looks + times, monotonic() + 20
+    while log.looks < wanted:
+        assert monotonic() < deadline, "nobody looks"
+        sleep(0.005)
