@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,25 @@ _MOST_TOKENS = 256
 """Tokens in a common pass, padding included; from about a hundred on a larger pass gets no more done in its time."""
 _MOST_STRETCH = 1.5
 """How many times its own length a text may be padded to; a longer pass costs more than a pass of its own."""
+
+
+def in_passes(lengths: Sequence[int], most_tokens: int = _MOST_TOKENS) -> list[list[int]]:
+    """Shares many texts out among passes that are soon over, so that what others ask meanwhile gets in between.
+
+    Args:
+        lengths: tokens of each text.
+        most_tokens: tokens in a pass, padding included; a text that is longer has a pass of its own.
+
+    Returns:
+        For each pass the places of its texts; those of like length are together, the shortest come first.
+    """
+    passes: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if passes and (len(passes[-1]) + 1) * lengths[place] <= most_tokens:
+            passes[-1].append(place)
+        else:
+            passes.append([place])
+    return passes
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 A token's weight is what the decision loses without it: the text is read once more for each token with that token
 hidden from attention and pooling (Li et al. 2016, "Understanding neural networks through representation erasure").
-The exported graph does this in one batch, so a server explains without torch. `nlu.attribution` has the other method.
+The exported graph does this in batches, so a server explains without torch. `nlu.attribution` has the other method.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.batching import in_passes
 from nlu.calibration import softmax
 from nlu.neighbours import Neighbour, Neighbours
 from nlu.runtime import ReleaseUnderstander
@@ -21,7 +22,6 @@ from nlu.types import OUT_OF_SCOPE
 
 ERASURE, INTEGRATED_GRADIENTS = "erasure", "integrated gradients"
 
-_ROWS = 16
 _NEVER = -1e9
 
 
@@ -116,8 +116,7 @@ def _chances(
     masks[np.arange(1, len(masks)), list(places)] = 0
     rows = np.tile(np.array(ids, dtype=np.int64), (len(masks), 1))
     parts = [
-        understander.engine.run(rows[start : start + _ROWS], masks[start : start + _ROWS]).logits[head]
-        for start in range(0, len(masks), _ROWS)
+        understander.engine.run(rows[some], masks[some]).logits[head] for some in in_passes([len(ids)] * len(masks))
     ]
     labels = list(understander.manifest.heads[head])
     logits = np.concatenate(parts).astype(np.float64)

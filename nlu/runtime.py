@@ -21,7 +21,7 @@ from safetensors.numpy import save_file as save_arrays
 from threadpoolctl import threadpool_limits
 from tokenizers import Encoding, Tokenizer
 
-from nlu.batching import BatchingEngine
+from nlu.batching import BatchingEngine, in_passes
 from nlu.calibration import softmax
 from nlu.engine import Engine, Outputs
 from nlu.manifest import Manifest, read_manifest
@@ -40,7 +40,6 @@ GRAPH_FILE = "model.onnx"
 
 _TOP = 5
 _TRANSITIONS = "transitions"
-_BATCH = 32
 
 UNDETERMINED = "und"
 """A language that is none of the release's (ISO 639-2)."""
@@ -204,18 +203,16 @@ class ReleaseUnderstander:
 
     def embed(self, texts: Sequence[str]) -> Vector:
         """Unit-length sentence vectors of any number of texts, shape `(n, width)`."""
-        clean = [normalise(text) for text in texts]
-        order = sorted(range(len(clean)), key=lambda i: len(clean[i]))
-        vectors = np.zeros((len(clean), self.engine.width), dtype=np.float32)
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
-            vectors[rows] = self._forward([clean[i] for i in rows])[0].vectors
+        ids = [self.encode(normalise(text)).ids for text in texts]
+        vectors = np.zeros((len(ids), self.engine.width), dtype=np.float32)
+        for rows in in_passes([len(item) for item in ids]):
+            vectors[rows] = self._run([ids[i] for i in rows]).vectors
         return vectors
 
     def understand(
         self, texts: Sequence[str], langs: Sequence[str | None] | None = None, *, normalised: bool = False
     ) -> list[Understanding]:
-        """Reads several texts in one forward pass.
+        """Reads several texts, those of like length in one forward pass.
 
         Args:
             texts: any strings.
@@ -225,20 +222,30 @@ class ReleaseUnderstander:
         Returns:
             One understanding a text, in order.
         """
-        if not texts:
-            return []
         clean = list(texts) if normalised else [normalise(text) for text in texts]
-        outputs, encoded = self._forward(clean)
-        vectors, spans = outputs.vectors, self._entities(clean, outputs, encoded)
+        expected = langs or [None] * len(clean)
+        encoded = [self.encode(text) for text in clean]
+        found: dict[int, Understanding] = {}
+        for rows in in_passes([len(item.ids) for item in encoded]):
+            readings = self._read([clean[i] for i in rows], [expected[i] for i in rows], [encoded[i] for i in rows])
+            found.update(zip(rows, readings, strict=True))
+        return [found[i] for i in range(len(clean))]
+
+    def _read(
+        self, texts: Sequence[str], langs: Sequence[str | None], encoded: Sequence[Encoding]
+    ) -> list[Understanding]:
+        """Reads normalised texts in one forward pass."""
+        outputs = self._run([item.ids for item in encoded])
+        vectors, spans = outputs.vectors, self._entities(texts, outputs, encoded)
         scales = self.calibration.temperatures
         probabilities = {head: softmax(values, scales.get(head, 1.0)) for head, values in outputs.logits.items()}
-        oos = np.zeros(len(clean))
+        oos = np.zeros(len(texts))
         if self.calibration.oos is not None:
             oos = self.calibration.oos.score(outputs.logits["intent"], vectors)
         found = []
-        for i, text in enumerate(clean):
+        for i, text in enumerate(texts):
             heads = {head: self._distribution(head, values[i]) for head, values in probabilities.items()}
-            lang = self._language(text, langs[i] if langs else None)
+            lang = self._language(text, langs[i])
             found.append(
                 Understanding(
                     text=text,
@@ -269,15 +276,14 @@ class ReleaseUnderstander:
         order = [i for i in np.argsort(-probabilities)[: _TOP + 1] if labels[i] != OUT_OF_SCOPE or len(labels) == 1]
         return Distribution(tuple(Score(labels[i], float(probabilities[i])) for i in order[:_TOP]))
 
-    def _forward(self, texts: Sequence[str]) -> tuple[Outputs, list[Encoding]]:
-        """One forward pass, and the texts as it was given them."""
-        encoded = [self.encode(text) for text in texts]
-        shape = (len(encoded), max(len(item.ids) for item in encoded))
+    def _run(self, texts: Sequence[Sequence[int]]) -> Outputs:
+        """One forward pass over token ids."""
+        shape = (len(texts), max(map(len, texts)))
         ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        for row, item in enumerate(encoded):
-            ids[row, : len(item.ids)] = item.ids
-            mask[row, : len(item.ids)] = 1
-        return self.engine.run(ids, mask), encoded
+        for row, own in enumerate(texts):
+            ids[row, : len(own)] = own
+            mask[row, : len(own)] = 1
+        return self.engine.run(ids, mask)
 
     def _entities(self, texts: Sequence[str], outputs: Outputs, encoded: Sequence[Encoding]) -> list[list[Entity]]:
         if outputs.tags is None:

@@ -159,7 +159,7 @@ class Understander(Protocol):
         """The name of the release that is loaded."""
 
     def understand(self, texts: list[str], langs: list[str | None] | None = None) -> list[Understanding]:
-        """Reads several texts in one forward pass.
+        """Reads several texts, those of like length in one forward pass.
 
         Args:
             texts: any strings; they are normalised inside.

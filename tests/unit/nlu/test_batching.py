@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nlu.batching import BatchingEngine
+from nlu.batching import BatchingEngine, in_passes
 from nlu.engine import Outputs
 
 
@@ -118,3 +118,17 @@ def test_as_many_passes_run_at_a_time_as_there_are_lanes() -> None:
         counting.go.set()
         assert [found.result(10).vectors.item() for found in asked] == [0, 3, 6, 9]
     assert len(counting.passes) in {3, 4}
+
+
+PASSES = {
+    "nothing": ([], []),
+    "one text": ([5], [[0]]),
+    "short ones together, and a long one alone": ([3, 20, 2, 3], [[2, 0, 3], [1]]),
+    "no more than fit with their padding": ([4, 4, 4, 4, 1], [[4, 0], [1, 2], [3]]),
+    "longer than a pass": ([30, 30, 1], [[2], [0], [1]]),
+}
+
+
+@pytest.mark.parametrize(("lengths", "expected"), PASSES.values(), ids=PASSES)
+def test_many_texts_are_shared_out_among_small_passes(lengths: list[int], expected: list[list[int]]) -> None:
+    assert in_passes(lengths, most_tokens=10) == expected
