@@ -176,7 +176,7 @@ class ReleaseStore:
         """Copies a release folder from elsewhere into the store and makes it current.
 
         Args:
-            folder: a sealed release.
+            folder: a sealed release; where the store has it damaged, it takes that one's place.
 
         Returns:
             Its name.
@@ -185,7 +185,7 @@ class ReleaseStore:
             ReleaseError: the folder is no sound release, or the disk refuses.
         """
         name = verify(folder).name
-        if name not in self.names():
+        if not self._is_sound(name):
             with self.draft("adopt") as draft, _writing(self.root):
                 shutil.copytree(folder, draft, dirs_exist_ok=True)
                 seal(draft, self.root / name)
@@ -245,6 +245,13 @@ class ReleaseStore:
             raise ReleaseError(f"{self.root}: no promoted release is sound. {' '.join(refused)}")
         remedy = "Train one with `frontdesk train`, then `frontdesk releases promote NAME`."
         raise ReleaseError(f"{self.root}: no release was promoted yet. {remedy}")
+
+    def _is_sound(self, name: str) -> bool:
+        try:
+            self._verify(name)
+        except ReleaseError:
+            return False
+        return True
 
     def _verify(self, name: str) -> None:
         folder = self.path(name)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,3 +189,16 @@ def test_a_damaged_release_from_elsewhere_is_refused(store: ReleaseStore, tmp_pa
     with pytest.raises(ReleaseError):
         store.adopt(other.path(name))
     assert store.names() == []
+
+
+def test_a_sound_copy_from_elsewhere_mends_a_damaged_release(store: ReleaseStore, tmp_path: Path) -> None:
+    first, name = sealed(store, 1), sealed(store, 2)
+    store.promote(name)
+    copy = tmp_path / "copy"
+    shutil.copytree(store.path(name), copy)
+    damage(store, name)
+    store.promote(first)
+    assert store.adopt(copy) == name
+    assert store.open_current() == (name, None)
+    assert verify(copy) == verify(store.path(name))
+    assert leftovers(store.root) == []
