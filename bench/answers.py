@@ -105,7 +105,7 @@ def answers(decision: dict[str, Any], relevant: Sequence[str]) -> bool:
 
 def read_follow_ups(path: Path) -> list[FollowUp]:
     """Reads follow-ups from a JSON lines file."""
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    lines = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     return [FollowUp(line["first"], line["then"], tuple(line["relevant"]), line["lang"]) for line in lines]
 
 

@@ -29,7 +29,7 @@ class TimedMessage:
 def read_texts(path: Path) -> dict[str, list[str]]:
     """The texts of a JSON lines file by language."""
     texts: dict[str, list[str]] = {}
-    for line in path.read_text("utf-8").splitlines():
+    for line in path.read_text("utf-8").split("\n"):
         if line.strip():
             record = json.loads(line)
             texts.setdefault(record["lang"], []).append(record["text"])

@@ -275,7 +275,7 @@ def _cut(path: Path, work: Path) -> tuple[list[Path], Path]:
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON lines file."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()]
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

@@ -55,7 +55,7 @@ def split_by_language(lang: str, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in (_TEST, _QUERIES):
-        lines = (SHOP / name).read_text("utf-8").splitlines()
+        lines = (SHOP / name).read_text("utf-8").split("\n")
         taken = [line for line in lines if line.strip() and json.loads(line)["lang"] == lang]
         (folder / name).write_text("\n".join(taken) + "\n", "utf-8")
     return folder

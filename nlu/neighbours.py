@@ -93,7 +93,7 @@ class Neighbours:
         if not (folder / TEXTS_FILE).exists():
             return cls((), (), np.zeros((0, 0), np.float16))
         try:
-            lines = [json.loads(line) for line in (folder / TEXTS_FILE).read_text("utf-8").splitlines()]
+            lines = [json.loads(line) for line in (folder / TEXTS_FILE).read_text("utf-8").split("\n") if line]
             vectors = load_file(folder / VECTORS_FILE)[_VECTORS]
             found = cls([line["text"] for line in lines], [line["labels"] for line in lines], vectors)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:

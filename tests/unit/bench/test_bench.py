@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from bench import nearest
+from bench import nearest, public_sets, shop
 from bench.__main__ import app, parse_seeds
+from bench.answers import read_follow_ups
 from bench.banking77 import needed_files, tfidf_baseline
 from bench.commands import SHOP, BenchmarkError, environment, run, shown
 from bench.faq import across, wrong_at_coverage
@@ -185,6 +186,18 @@ def test_split_by_language_takes_every_line_once(tmp_path: Path) -> None:
             assert {json.loads(line)["lang"] for line in lines} == {lang}
             parts += lines
         assert sorted(parts) == sorted(whole)
+
+
+def test_a_text_may_hold_what_ends_lines_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = {"lang": "en", "text": "a\u2028b", "first": "a\x85b", "then": "c", "relevant": ["d"]}
+    path = tmp_path / "test.jsonl"
+    public_sets.write_lines(path, [line, line])
+    public_sets.write_lines(tmp_path / "faq_queries.jsonl", [line])
+    assert read_lines(path) == [line, line]
+    assert read_texts(path) == {"en": ["a\u2028b"] * 2}
+    assert [follow_up.first for follow_up in read_follow_ups(path)] == ["a\x85b"] * 2
+    monkeypatch.setattr(shop, "SHOP", tmp_path)
+    assert read_lines(split_by_language("en", tmp_path / "en") / "test.jsonl") == [line, line]
 
 
 def test_tfidf_baseline_learns(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 from nlu.neighbours import TEXTS_FILE, VECTORS_FILE, Neighbours
 from nlu.types import ReleaseError
 
-EXAMPLES = Neighbours(("one", "two"), ({"intent": "a"}, {"intent": "b"}), np.eye(2, 4, dtype=np.float16))
+BREAKS = "\n\r\x0b\x0c\x1c\x85\u2028\u2029"
+"""Everything that Python takes for the end of a line."""
+EXAMPLES = Neighbours((f"one{BREAKS}", "two"), ({"intent": "a"}, {"intent": "b"}), np.eye(2, 4, dtype=np.float16))
 
 
 def test_examples_are_read_as_they_were_written(tmp_path: Path) -> None:
