@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -22,7 +23,9 @@ from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import Clock, Intake
 from bot.domain.records import TurnView
-from bot.errors import InputError, UnavailableError
+from bot.errors import FrontdeskError, InputError, UnavailableError
+
+log_line = structlog.get_logger(__name__)
 
 MAX_TEXT = 100_000
 _MAX_BODY = 1_000_000
@@ -129,10 +132,10 @@ def _messages(
         )
         try:
             answer = intake.answer(incoming)
-            return answer | {"explanation": explain(message.text)} if message.explain else answer
         except UnavailableError as error:
             document = {"error": str(error), "id": incoming.id, "replies": [asdict(apology(incoming))]}
             return JSONResponse(document, 503, headers=_LATER)
+        return answer | _explanation(explain, message.text) if message.explain else answer
 
     @router.get("/conversations/{conversation:path}")
     def get_conversation(conversation: str) -> dict[str, Any]:
@@ -144,6 +147,16 @@ def _messages(
         return {"id": head.id, "status": head.status.value, "lang": head.lang, "turns": turns}
 
     return router
+
+
+def _explanation(explain: Callable[[str], dict[str, Any] | None], text: str) -> dict[str, Any]:
+    """Why a text is read as it is, or why nobody can say; by then it is answered, so this never fails."""
+    try:
+        return {"explanation": explain(text)}
+    except Exception as error:
+        log_line.exception("explanation_failed")
+        reason = str(error) if isinstance(error, FrontdeskError) else "An internal error; the log has it."
+        return {"explanation": None, "explanation_error": reason}
 
 
 def _turn_document(turn: TurnView) -> dict[str, Any]:
