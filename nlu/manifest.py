@@ -27,6 +27,7 @@ ALLOWED_ENDINGS = (".json", ".jsonl", ".md", ".safetensors", ".faiss", ".txt", "
 _REMEDY = "Restore the release from a copy, roll back to another one, or train again."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_MANIFEST_BYTES = 32_000_000
+_MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +166,10 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        if path.is_symlink():
-            raise ReleaseError(f"{path}: is a link, and a release holds none. {_REMEDY}")
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ReleaseError(f"{path}: is a link or no plain file, and a release holds only plain files. {_REMEDY}")
+        if found.st_size > _MAX_MANIFEST_BYTES:
             raise ReleaseError(f"{path}: is larger than {_MAX_MANIFEST_BYTES:,} bytes. {_REMEDY}")
         text = path.read_bytes().decode()
     except FileNotFoundError:
@@ -222,14 +224,20 @@ def release_files(folder: Path) -> Iterator[str]:
         The path of every file inside the folder, with forward slashes.
 
     Raises:
-        ReleaseError: something is a link or no plain file, or its format could carry code.
+        ReleaseError: something is a link or no plain file, lies too deep, or its format could carry code.
     """
+    yield from _files(folder, _MAX_DEPTH)
+
+
+def _files(folder: Path, depth: int) -> Iterator[str]:
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
         path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
-            yield from (f"{entry.name}/{inner}" for inner in release_files(path))
+            if not depth:
+                raise ReleaseError(f"{path}: lies deeper than the {_MAX_DEPTH} folders of a release. Remove it.")
+            yield from (f"{entry.name}/{inner}" for inner in _files(path, depth - 1))
         elif not stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
             raise ReleaseError(f"{path}: is a link or no plain file, and a release holds only plain files. Remove it.")
         elif path.suffix not in ALLOWED_ENDINGS:

@@ -112,6 +112,12 @@ def hidden(folder: Path) -> None:
     (folder / ".json").write_text("{}")
 
 
+def deep(folder: Path) -> None:
+    for _ in range(9):
+        folder /= "d"
+        folder.mkdir()
+
+
 @pytest.mark.parametrize(
     ("add", "name"),
     [
@@ -121,6 +127,7 @@ def hidden(folder: Path) -> None:
         (pickled, "pytorch_model.bin"),
         (shouting, "weights.PKL"),
         (hidden, ".json"),
+        (deep, "/d: lies deeper than the 8 folders"),
     ],
 )
 def test_links_and_files_that_can_carry_code_are_refused(
@@ -143,6 +150,14 @@ def test_a_linked_manifest_is_refused(tmp_path: Path) -> None:
     (folder / "manifest.json").rename(tmp_path / "elsewhere.json")
     (folder / "manifest.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(ReleaseError, match="is a link"):
+        verify(folder)
+
+
+@pytest.mark.timeout(20)
+def test_a_manifest_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "r")
+    os.mkfifo(folder / "manifest.json")
+    with pytest.raises(ReleaseError, match="no plain file"):
         verify(folder)
 
 
