@@ -85,7 +85,11 @@ class BatchingEngine:
             else:
                 self._waiting.append(own)
         if not lead:
-            own.told.wait()
+            try:
+                own.told.wait()
+            except BaseException:
+                self._leave(own)
+                raise
         if own.outputs is None and own.error is None:
             self._lead(own)
         if own.error is not None:
@@ -105,10 +109,22 @@ class BatchingEngine:
         for request in together:
             request.told.set()
         with self._guard:
-            if self._waiting:
-                self._waiting.pop(0).told.set()
-            else:
-                self._free += 1
+            self._hand_on()
+
+    def _leave(self, own: _Request) -> None:
+        """What is asked by a thread that was interrupted waits no more; a lane that it was handed goes to the next."""
+        with self._guard:
+            if own in self._waiting:
+                self._waiting.remove(own)
+            elif own.told.is_set() and own.outputs is None and own.error is None:
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Gives a lane to the thread that has waited longest; the guard is held."""
+        if self._waiting:
+            self._waiting.pop(0).told.set()
+        else:
+            self._free += 1
 
     def _take(self, first: _Request) -> list[_Request]:
         """A request and those of like length among the waiting that fit with it, which wait no more."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nlu.batching import BatchingEngine, in_passes
+from nlu.batching import BatchingEngine, _Request, in_passes
 from nlu.engine import Outputs
 
 
@@ -118,6 +118,48 @@ def test_as_many_passes_run_at_a_time_as_there_are_lanes() -> None:
         counting.go.set()
         assert [found.result(10).vectors.item() for found in asked] == [0, 3, 6, 9]
     assert len(counting.passes) in {3, 4}
+
+
+class AtOnce(threading.Event):
+    """Interrupts who waits for it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise KeyboardInterrupt
+
+
+class OnceTold(threading.Event):
+    """Interrupts who waits for it once it is set."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        super().wait(timeout)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("event", [AtOnce, OnceTold])
+def test_a_thread_that_is_interrupted_leaves_no_gap(
+    monkeypatch: pytest.MonkeyPatch, event: type[threading.Event]
+) -> None:
+    counting = Counting()
+    engine = BatchingEngine(counting)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(engine.run, *texts([1]))
+        assert counting.started.wait(10)
+        with monkeypatch.context() as patch:
+            patch.setattr("nlu.batching._Request", lambda ids, mask: _Request(ids, mask, event()))
+            interrupted = pool.submit(engine.run, *texts([2] * 30))
+            while event is OnceTold and not engine._waiting:
+                threading.Event().wait(0.005)
+            while event is AtOnce and not interrupted.done():
+                threading.Event().wait(0.005)
+        last = pool.submit(engine.run, *texts([3]))
+        while len(engine._waiting) < (2 if event is OnceTold else 1):
+            threading.Event().wait(0.005)
+        counting.go.set()
+        with pytest.raises(KeyboardInterrupt):
+            interrupted.result(10)
+        assert [found.result(10).vectors.item() for found in (first, last)] == [1, 3]
+    assert counting.passes == [(1, 1), (1, 1)]
+    assert (engine._free, engine._waiting) == (1, [])
 
 
 PASSES = {
