@@ -15,6 +15,8 @@ from retrieval.index import FaqIndex
 from retrieval.types import Embed, FaqEntry, Vector
 
 _BATCH = 64
+_SPARE = 2000
+"""So many texts that are in no entry now are remembered: those of entries that answer by a schedule, and of drafts."""
 
 
 def answering(release: Iterable[FaqEntry], edited: Iterable[FaqVersion], now: datetime) -> list[FaqEntry]:
@@ -66,7 +68,7 @@ def with_entries(engine: Engine, entries: Sequence[FaqEntry], embed: Embed) -> E
 
 
 class RememberedVectors:
-    """Embeds with a release's encoder, no text twice.
+    """Embeds with a release's encoder, no text twice while it is in use.
 
     Args:
         engine: as its release was loaded; what its index holds is known from the start.
@@ -74,17 +76,21 @@ class RememberedVectors:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: dict[str, Vector] | None = None
+        self._released: dict[str, Vector] | None = None
+        self._known: dict[str, Vector] = {}
 
     def __call__(self, texts: list[str]) -> Vector:
         """Unit-length vectors, shape `(texts, width)`."""
-        if self._known is None:
+        if self._released is None:
             search = self._engine.search
-            self._known = search.known_vectors() if isinstance(search, FaqIndex) else {}
+            self._released = search.known_vectors() if isinstance(search, FaqIndex) else {}
+            self._known = dict(self._released)
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         for start in range(0, len(missing), _BATCH):
             batch = missing[start : start + _BATCH]
             self._known.update(zip(batch, self._embed(batch), strict=True))
+        if len(self._known) > len(self._released) + len(texts) + _SPARE:
+            self._known = self._released | {text: self._known[text] for text in texts}
         return np.stack([self._known[text] for text in texts])
 
     def _embed(self, texts: list[str]) -> Vector:

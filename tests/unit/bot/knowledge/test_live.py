@@ -108,3 +108,17 @@ def test_nothing_may_be_left_to_answer() -> None:
     engine, _ = loaded()
     empty = with_entries(engine, [], RememberedVectors(engine))
     assert empty.search.search(vector("wool"), 1, text="wool") == []
+
+
+def test_what_is_in_no_entry_any_more_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.knowledge.live._SPARE", 10)
+    engine, reader = loaded()
+    embed = RememberedVectors(engine)
+    drafts = [replace(TEA, answer=f"Yes, {number}.") for number in range(100)]
+    for draft in drafts:
+        with_entries(engine, [WOOL, SILK, draft], embed)
+    assert len(reader.read) == 1 + len(drafts)
+    released, in_use = 6, 8
+    assert len(embed._known) <= released + in_use + 10
+    with_entries(engine, [WOOL, SILK, drafts[-1]], embed)
+    assert len(reader.read) == 1 + len(drafts)
