@@ -24,9 +24,8 @@ from nlu.explain import explain
 from nlu.neighbours import Neighbours
 from nlu.releases import ReleaseStore
 from nlu.runtime import ReleaseUnderstander, load_understander
-from nlu.types import Understander
 from retrieval.index import FaqIndex
-from retrieval.types import FaqEntry, FaqSearch
+from retrieval.types import FaqEntry
 
 log_line = structlog.get_logger(__name__)
 
@@ -130,10 +129,6 @@ class LiveEngine:
         """The FAQ entries of the release, as it was trained."""
         return tuple(self._loaded.entries.values()) if self._loaded is not None else ()
 
-    def understander(self) -> Understander:
-        """What reads texts; see `__call__` for the error where there is none."""
-        return self().understander
-
     @property
     def ready(self) -> bool:
         """Whether there is an engine."""
@@ -161,14 +156,14 @@ class LiveEngine:
         with self._changing:
             self._follow_edits()
 
-    def preview(self, draft: FaqEntry) -> tuple[FaqSearch, FaqSearch]:
-        """What would be searched if an entry were another.
+    def preview(self, draft: FaqEntry) -> tuple[Engine, Engine]:
+        """What would answer if an entry were another.
 
         Args:
             draft: the entry as it would be.
 
         Returns:
-            The search in force, and the search with the draft.
+            The engine in force, and the same with the draft.
 
         Raises:
             UnavailableError: no release can be loaded.
@@ -176,7 +171,7 @@ class LiveEngine:
         with self._changing:
             engine = self()
             entries = [*(entry for entry in engine.entries.values() if entry.id != draft.id), draft]
-            return engine.search, with_entries(engine, entries, self._vectors or RememberedVectors(engine)).search
+            return engine, with_entries(engine, entries, self._vectors or RememberedVectors(engine))
 
     def _follow_edits(self) -> None:
         if self._edits is None or self._loaded is None or self._vectors is None or not self._edits.changed():

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from bot.dialogue.engine import Engine
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
-from nlu.types import Understander
+from nlu.types import Understanding
 from retrieval.plain_text import plain_text
-from retrieval.types import FaqEntry, FaqSearch, Hit
+from retrieval.types import FaqEntry, FaqSearch
 
 MAX_ANSWER = 20_000
 """Characters of an answer; Telegram sends 4,096 at a time."""
@@ -23,11 +24,8 @@ _PREVIEWED = 300
 class PreviewEngine(Protocol):
     """The engine in force, as far as a preview needs it."""
 
-    def preview(self, draft: FaqEntry) -> tuple[FaqSearch, FaqSearch]:
-        """The search in force, and the search with the draft."""
-
-    def understander(self) -> Understander:
-        """What reads texts."""
+    def preview(self, draft: FaqEntry) -> tuple[Engine, Engine]:
+        """The engine in force, and the same with the draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +159,18 @@ def effect(draft: FaqEntry, log: ConversationLog, engine: PreviewEngine) -> Effe
     Returns:
         What the entry would gain and lose.
     """
-    searches = engine.preview(draft)
+    present, foreseen = engine.preview(draft)
     texts = log.latest_texts(_PREVIEWED)
-    readings = engine.understander().understand([text for text, _ in texts], [lang or None for _, lang in texts])
+    readings = present.understander.understand([text for text, _ in texts], [lang or None for _, lang in texts])
     changes = []
     for reading in readings:
-        was, will = (
-            _answer(search, search.search(reading.vector, 1, reading.lang or None, reading.text)) for search in searches
-        )
+        was, will = (_answer(each.search, reading) for each in (present, foreseen))
         if was != will:
             changes.append(Change(reading.text, was, will))
     gained = tuple(change for change in changes if change.after == draft.id)
     return Effect(len(readings), gained, tuple(change for change in changes if change.before == draft.id))
 
 
-def _answer(search: FaqSearch, hits: list[Hit]) -> str:
+def _answer(search: FaqSearch, reading: Understanding) -> str:
+    hits = search.search(reading.vector, 1, reading.lang or None, reading.text)
     return hits[0].entry.id if hits and hits[0].score >= search.thresholds.accept else ""

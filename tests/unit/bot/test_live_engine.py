@@ -6,12 +6,14 @@ from pathlib import Path
 from time import monotonic, sleep
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
 from bot.dialogue.engine import Engine
 from bot.domain.records import FaqVersion
 from bot.errors import ReleaseError
+from bot.knowledge.editing import effect
 from bot.live_engine import LiveEngine, load_engine
 from nlu.releases import ReleaseStore
 from nlu.types import Understanding
@@ -22,15 +24,17 @@ LONG = 300.0
 
 
 class Silent:
-    """Reads nothing and finds nothing."""
+    """Notes what it reads, and finds nothing."""
 
     thresholds = HitThresholds()
 
     def __init__(self, release: str) -> None:
         self.release = release
+        self.read: list[str] = []
 
     def understand(self, texts: list[str], langs: list[str | None] | None = None) -> list[Understanding]:
-        raise NotImplementedError
+        self.read += texts
+        return [Understanding(text, "en", {}, (), 0.0, np.ones(1, np.float32), self.release) for text in texts]
 
     def search(self, vector: object, top: int = 3, lang: str | None = None, text: str = "") -> list[Hit]:
         return []
@@ -45,13 +49,14 @@ class Loading:
     def __init__(self) -> None:
         self.fails: dict[str, Exception] = {}
         self.tried: list[str] = []
+        self.loaded: dict[str, Silent] = {}
         self.now = 0.0
 
     def __call__(self, folder: Path, threads: int = 0) -> Engine:
         self.tried.append(folder.name)
         if folder.name in self.fails:
             raise self.fails[folder.name]
-        reader = Silent(folder.name)
+        reader = self.loaded[folder.name] = Silent(folder.name)
         return Engine(reader, reader, {})
 
     def look_for(self, engine: LiveEngine, seconds: float) -> None:
@@ -153,6 +158,20 @@ def test_a_release_whose_warm_up_fails_is_none(
     monkeypatch.setattr("bot.live_engine.FaqIndex.load", lambda _: None)
     with pytest.raises(ReleaseError, match=rf"cannot be loaded \({type(error).__name__}"):
         load_engine(tmp_path)
+
+
+def test_a_preview_reads_and_searches_with_one_release(store: ReleaseStore, loading: Loading) -> None:
+    engine, first, second = serving(store)
+
+    def latest_texts(_: int) -> list[tuple[str, str]]:
+        store.promote(second)
+        loading.look_for(engine, 1)
+        return [("hello", "en")]
+
+    log = SimpleNamespace(latest_texts=latest_texts)
+    assert effect(FaqEntry("tea", "Do you have tea?", "Yes."), log, engine).read == 1  # type: ignore[arg-type]
+    assert engine().understander.release == second
+    assert (loading.loaded[first].read, loading.loaded[second].read) == (["hello"], [])
 
 
 class FailingLog:
