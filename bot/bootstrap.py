@@ -6,7 +6,7 @@ import asyncio
 import importlib.metadata
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -181,22 +181,33 @@ def open_services(settings: Settings) -> Services:
     """
     files = load_bot_files(settings.bot_dir)
     clock = SystemClock()
-    log = open_log(settings.database, clock)
-    embedded = None
-    if settings.redis_url is not None:
-        state = RedisState(settings.redis_url.get_secret_value(), settings.state_ttl)
-    else:
-        embedded = open_embedded(settings.data_dir)
-        state = RedisState(embedded.url, settings.state_ttl)
-    try:
+    with ExitStack() as opened:
+        log = open_log(settings.database, clock)
+        opened.callback(log.close)
+        embedded = None
+        if settings.redis_url is not None:
+            url = settings.redis_url.get_secret_value()
+        else:
+            embedded = open_embedded(settings.data_dir)
+            opened.callback(embedded.close)
+            url = embedded.url
+        state = RedisState(url, settings.state_ttl)
+        opened.callback(state.close)
         log.ping()
         state.ping()
-    except UnavailableError:
-        state.close()
-        if embedded is not None:
-            embedded.close()
-        log.close()
-        raise
+        services = _services(settings, files, clock, log, state, embedded)
+        opened.pop_all()
+    return services
+
+
+def _services(
+    settings: Settings,
+    files: BotFiles,
+    clock: SystemClock,
+    log: SqlLog,
+    state: RedisState,
+    embedded: EmbeddedRedis | None,
+) -> Services:
     store = release_store(settings)
     engine = LiveEngine(store, settings.threads, log=log, clock=clock)
     attachments = outside.attachments(settings)
