@@ -63,6 +63,11 @@ def load_engine(folder: Path, threads: int = 0) -> Engine:
 def _load(folder: Path, threads: int) -> Engine:
     understander = load_understander(folder, threads)
     index = FaqIndex.load(folder)
+    if index.width != understander.engine.width:
+        raise ReleaseError(
+            f"{folder}: the FAQ index has vectors of width {index.width}, the encoder of {understander.engine.width}. "
+            "Train or restore the release."
+        )
     for text in ("hello", "你好，我的订单到哪里了？", "Where is my order? " * 8):
         understander.understand([text])
     _give_back_memory()

@@ -17,6 +17,7 @@ from bot.knowledge.editing import effect
 from bot.live_engine import LiveEngine, load_engine
 from nlu.releases import ReleaseStore
 from nlu.types import Understanding
+from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, Hit, HitThresholds
 from tests.unit.nlu.release_examples import damage, sealed
 
@@ -154,8 +155,9 @@ def test_a_release_whose_warm_up_fails_is_none(
     def understand(_: list[str]) -> None:
         raise error
 
-    monkeypatch.setattr("bot.live_engine.load_understander", lambda *_: SimpleNamespace(understand=understand))
-    monkeypatch.setattr("bot.live_engine.FaqIndex.load", lambda _: None)
+    FaqIndex.build([], lambda texts: np.ones((len(texts), 1), np.float32)).save(tmp_path)
+    reader = SimpleNamespace(understand=understand, engine=SimpleNamespace(width=1))
+    monkeypatch.setattr("bot.live_engine.load_understander", lambda *_: reader)
     with pytest.raises(ReleaseError, match=rf"cannot be loaded \({type(error).__name__}"):
         load_engine(tmp_path)
 
@@ -172,6 +174,15 @@ def test_a_preview_reads_and_searches_with_one_release(store: ReleaseStore, load
     assert effect(FaqEntry("tea", "Do you have tea?", "Yes."), log, engine).read == 1  # type: ignore[arg-type]
     assert engine().understander.release == second
     assert (loading.loaded[first].read, loading.loaded[second].read) == (["hello"], [])
+
+
+def test_a_release_whose_index_is_of_another_encoder_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FaqIndex.build([], lambda texts: np.ones((len(texts), 1), np.float32)).save(tmp_path)
+    manifest = SimpleNamespace(heads={})
+    reader = SimpleNamespace(understand=lambda _: [], engine=SimpleNamespace(width=384), manifest=manifest)
+    monkeypatch.setattr("bot.live_engine.load_understander", lambda *_: reader)
+    with pytest.raises(ReleaseError, match="vectors of width 1, the encoder of 384"):
+        load_engine(tmp_path)
 
 
 class FailingLog:
