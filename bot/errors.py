@@ -8,6 +8,7 @@ FrontdeskError                     every error raised on purpose
 ├── SettingsError                  a setting is missing or wrong                           (exit code 2)
 └── UnavailableError               a service Frontdesk leans on is away; it may come back
     ├── StateUnavailableError      Redis
+    │   └── BusyError              another turn of the conversation still runs
     ├── LogUnavailableError        SQL
     └── DeliveryError              a channel did not take a reply
 
@@ -49,6 +50,10 @@ class StateUnavailableError(UnavailableError):
     """Redis does not answer."""
 
 
+class BusyError(StateUnavailableError):
+    """Another turn of the conversation still runs, or a process died in one."""
+
+
 class LogUnavailableError(UnavailableError):
     """The SQL database does not answer."""
 
@@ -69,6 +74,7 @@ class DeliveryError(UnavailableError):
 
 
 __all__ = [
+    "BusyError",
     "DeliveryError",
     "FaqError",
     "FrontdeskError",

@@ -2,15 +2,18 @@
 
 A message is stored before anything else happens. Worker threads then take conversations with waiting messages, hold
 the conversation's lock and answer its messages in order. A sweep finds what a dead process, a lost Redis or a locked
-database left waiting, in this process or any other.
+database left waiting, in this process or any other. No worker waits for a conversation that is being answered already,
+so a slow one holds up no other.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter as Counts
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -20,7 +23,7 @@ from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import LiveState
 from bot.domain.private_numbers import PrivateKind, hide
-from bot.errors import LogUnavailableError, StateUnavailableError, UnavailableError
+from bot.errors import BusyError, LogUnavailableError, StateUnavailableError, UnavailableError
 from bot.pipeline import Pipeline
 
 log_line = structlog.get_logger(__name__)
@@ -29,6 +32,8 @@ _TURNS = Counter("frontdesk_turns", "Messages answered.", ["channel", "decision"
 _SECONDS = Histogram("frontdesk_answer_seconds", "Time to answer one message.", ["channel"])
 _TRIES = 3
 _SWEEP_SECONDS = 1.0
+_LOCK_TRY_SECONDS = 0.2
+_LATE_SECONDS = 10.0
 
 
 class MessageIntake:
@@ -60,6 +65,9 @@ class MessageIntake:
         self._hidden_numbers = hidden_numbers
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._queued: set[str] = set()
+        self._draining: Counts[str] = Counts()
+        self._again: set[str] = set()
+        self._busy_since: dict[str, float] = {}
         self._guard = threading.Lock()
         self._failures: dict[tuple[str, str], int] = {}
         self._stopping = threading.Event()
@@ -111,12 +119,43 @@ class MessageIntake:
         Raises:
             UnavailableError: Redis or SQL is away; what is left waits.
         """
+        with self._guard:
+            self._draining[conversation] += 1
+        try:
+            return self._answer_waiting(conversation)
+        finally:
+            self._end_drain(conversation)
+
+    def _answer_waiting(self, conversation: str, lock_wait: float | None = None) -> dict[str, dict[str, Any]]:
         answered: dict[str, dict[str, Any]] = {}
-        with self._state.lock(conversation):
+        with self._state.lock(conversation, lock_wait):
             while (message := self._log.next_pending(conversation)) is not None:
                 if (document := self._answer_one(message)) is not None:
                     answered[message.id] = document
+        with self._guard:
+            self._busy_since.pop(conversation, None)
         return answered
+
+    def _begin_drain(self, conversation: str) -> bool:
+        """Has a worker drain a queued conversation, unless another thread does; False where it has to look again."""
+        with self._guard:
+            self._queued.discard(conversation)
+            if conversation in self._draining:
+                self._again.add(conversation)
+                return False
+            self._draining[conversation] += 1
+            return True
+
+    def _end_drain(self, conversation: str) -> None:
+        with self._guard:
+            self._draining[conversation] -= 1
+            done = not self._draining[conversation]
+            again = done and conversation in self._again
+            if done:
+                del self._draining[conversation]
+                self._again.discard(conversation)
+        if again:
+            self._enqueue(conversation)
 
     def _answer_one(self, message: IncomingMessage) -> dict[str, Any] | None:
         """Answers one message; one that fails again and again is handed to a human instead of blocking the rest."""
@@ -141,7 +180,11 @@ class MessageIntake:
         return self._log.accept(replace(message, text=hide(message.text, self._hidden_numbers)))
 
     def _enqueue(self, conversation: str) -> None:
+        """Has a worker drain a conversation; one that is being drained is looked at again when that ends."""
         with self._guard:
+            if conversation in self._draining:
+                self._again.add(conversation)
+                return
             if conversation in self._queued:
                 return
             self._queued.add(conversation)
@@ -149,15 +192,32 @@ class MessageIntake:
 
     def _work(self) -> None:
         while (conversation := self._waiting.get()) is not None and not self._stopping.is_set():
-            with self._guard:
-                self._queued.discard(conversation)
+            if not self._begin_drain(conversation):
+                continue
             try:
-                self.drain(conversation)
+                self._answer_waiting(conversation, _LOCK_TRY_SECONDS)
+            except BusyError:
+                # Another process answers it, or died in it; the sweep tries again.
+                self._note_busy(conversation)
             except StateUnavailableError as error:
                 log_line.warning("state_unavailable", conversation=conversation, error=str(error))
                 self._apologise(conversation)
             except UnavailableError as error:
                 log_line.warning("answer_delayed", conversation=conversation, error=str(error))
+            finally:
+                self._end_drain(conversation)
+
+    def _note_busy(self, conversation: str) -> None:
+        """Notes that a waiting message cannot be looked at yet; its customer hears so when that has lasted too long."""
+        now = monotonic()
+        with self._guard:
+            since = self._busy_since.setdefault(conversation, now)
+            late = now - since >= _LATE_SECONDS
+            if late:
+                self._busy_since[conversation] = now
+        if late:
+            log_line.warning("answer_delayed", conversation=conversation, error="another turn of it still runs")
+            self._apologise(conversation)
 
     def _apologise(self, conversation: str) -> None:
         """Tells the customer once for each waiting message that the answer comes later."""
@@ -172,9 +232,18 @@ class MessageIntake:
     def _sweep(self) -> None:
         while True:
             try:
-                for conversation in self._log.pending_conversations():
-                    self._enqueue(conversation)
+                self._sweep_once()
             except LogUnavailableError as error:
                 log_line.warning("log_unavailable", error=str(error))
             if self._stopping.wait(_SWEEP_SECONDS):
                 return
+
+    def _sweep_once(self) -> None:
+        waiting = self._log.pending_conversations()
+        with self._guard:
+            self._busy_since = {each: since for each, since in self._busy_since.items() if each in waiting}
+            busy = [conversation for conversation in waiting if conversation in self._draining]
+        for conversation in busy:
+            self._note_busy(conversation)
+        for conversation in waiting:
+            self._enqueue(conversation)

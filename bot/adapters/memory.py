@@ -75,9 +75,9 @@ class MemoryState:
         with self._guard:
             self._states.pop(conversation, None)
 
-    def lock(self, conversation: str) -> AbstractContextManager[None]:
+    def lock(self, conversation: str, wait: float | None = None) -> AbstractContextManager[None]:
         """Holds the conversation against the other threads of this process; not re-entrant."""
-        return self._locks.hold(conversation, self._lock_wait)
+        return self._locks.hold(conversation, self._lock_wait if wait is None else wait)
 
     def allow(self, key: str, limit: int, seconds: int) -> bool:
         """Counts one use of `key`; False once there were more than `limit` within `seconds`."""

@@ -99,14 +99,23 @@ class RedisLocks:
         self._keeper: threading.Thread | None = None
 
     @contextmanager
-    def hold(self, conversation: str) -> Iterator[None]:
-        """Holds a conversation alone; `StateUnavailableError` where Redis is away or the lock was not had in time."""
-        deadline = monotonic() + self._wait
-        with self._threads.hold(conversation, self._wait):
+    def hold(self, conversation: str, wait: float | None = None) -> Iterator[None]:
+        """Holds a conversation alone; `StateUnavailableError` where Redis is away, `busy` where it was not had in time.
+
+        Args:
+            conversation: which.
+            wait: how long to wait for it, in seconds; None for as long as is usual.
+
+        Yields:
+            Nothing; the conversation is held meanwhile.
+        """
+        wait = self._wait if wait is None else wait
+        deadline = monotonic() + wait
+        with self._threads.hold(conversation, wait):
             # The braces make a Redis Cluster keep both keys on one node.
             keys = [f"{self._prefix}{kind}:{{{conversation}}}" for kind in ("lock", "line")]
             hold = _Hold(conversation, keys)
-            self._acquire(hold, deadline)
+            self._acquire(hold, deadline, wait)
             try:
                 yield
             finally:
@@ -121,7 +130,7 @@ class RedisLocks:
         if keeper is not None:
             keeper.join()
 
-    def _acquire(self, hold: _Hold, deadline: float) -> None:
+    def _acquire(self, hold: _Hold, deadline: float, wait: float) -> None:
         arguments: list[str | int] = [hold.token, int(self._lease * 1000), int(_LINE_SECONDS * 1000)]
         while True:
             try:
@@ -135,7 +144,7 @@ class RedisLocks:
                 self._remember(hold)
                 return
             if monotonic() >= deadline:
-                raise busy(hold.conversation, self._wait)
+                raise busy(hold.conversation, wait)
             sleep(random.uniform(*_POLL_SECONDS))
 
     def _give_back(self, hold: _Hold) -> None:

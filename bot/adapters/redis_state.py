@@ -85,9 +85,9 @@ class RedisState:
         with answering(self._address):
             self._client.delete(self._key("state", conversation))
 
-    def lock(self, conversation: str) -> AbstractContextManager[None]:
+    def lock(self, conversation: str, wait: float | None = None) -> AbstractContextManager[None]:
         """Holds the conversation alone, across threads and processes; not re-entrant."""
-        return self._locks.hold(conversation)
+        return self._locks.hold(conversation, wait)
 
     def allow(self, key: str, limit: int, seconds: int) -> bool:
         """Counts one use of `key`, in windows that begin with their first use.

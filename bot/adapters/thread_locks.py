@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bot.errors import StateUnavailableError
+from bot.errors import BusyError
 
 
 @dataclass(slots=True)
@@ -47,9 +47,9 @@ class ThreadLocks:
                     del self._entries[conversation]
 
 
-def busy(conversation: str, wait: float) -> StateUnavailableError:
+def busy(conversation: str, wait: float) -> BusyError:
     """The error of a lock that was not had within `wait` seconds."""
-    return StateUnavailableError(
+    return BusyError(
         f"Conversation {conversation!r} was to be free within {wait:g} s, but another turn of it still runs. "
         "Try again shortly."
     )

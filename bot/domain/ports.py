@@ -51,17 +51,19 @@ class LiveState(Protocol):
     def forget(self, conversation: str) -> None:
         """Drops a state."""
 
-    def lock(self, conversation: str) -> AbstractContextManager[None]:
+    def lock(self, conversation: str, wait: float | None = None) -> AbstractContextManager[None]:
         """Holds the conversation alone, across threads and processes; released when its holder dies.
 
         Args:
             conversation: which.
+            wait: how long to wait for it, in seconds; None for as long as is usual.
 
         Returns:
             What holds the lock for as long as it is entered.
 
         Raises:
-            StateUnavailableError: Redis does not answer, or the lock was not had in time.
+            BusyError: the lock was not had in time.
+            StateUnavailableError: Redis does not answer.
         """
 
     def allow(self, key: str, limit: int, seconds: int) -> bool:

@@ -18,7 +18,7 @@ from bot.adapters.redis_state import RedisState
 from bot.adapters.thread_locks import ThreadLocks
 from bot.domain.conversation import Conversation, FormState
 from bot.domain.ports import LiveState
-from bot.errors import StateUnavailableError
+from bot.errors import BusyError, StateUnavailableError
 from tests.integration.redis_servers import FULL, Child, DebianRedis, measured
 
 
@@ -205,6 +205,13 @@ def test_a_listener_may_leave_early(open_state: Open) -> None:
     news.close()  # type: ignore[attr-defined]
     state.publish("t", "nobody hears it")
     state.ping()
+
+
+@every_backend
+def test_a_lock_may_be_tried_briefly(open_state: Open) -> None:
+    holder, other = open_state(), open_state(lock_wait=20)
+    with holder.lock("a"), measured(at_most=2), pytest.raises(BusyError, match=r"0\.2 s"), other.lock("a", 0.2):
+        pass
 
 
 def test_thread_locks_leave_nothing_behind() -> None:

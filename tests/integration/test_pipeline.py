@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -80,10 +81,10 @@ class AwayState(MemoryState):
 
     away = False
 
-    def lock(self, conversation: str) -> AbstractContextManager[None]:
+    def lock(self, conversation: str, wait: float | None = None) -> AbstractContextManager[None]:
         if self.away:
             raise StateUnavailableError("Redis does not answer")
-        return super().lock(conversation)
+        return super().lock(conversation, wait)
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +205,71 @@ def test_a_message_that_fails_again_and_again_goes_to_a_human_and_blocks_nothing
     assert first.document["decision"]["kind"] == "handover"
     assert second.document["decision"]["kind"] == "smalltalk"
     assert [escalation.reason for escalation in house.log.escalations()] == ["a fault inside the bot"]
+
+
+@contextmanager
+def slow_turn(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One worker is busy with a message of `telegram:slow`."""
+    begun, go_on, handle = threading.Event(), threading.Event(), house.pipeline.handle
+
+    def slowly(message: IncomingMessage) -> dict[str, Any]:
+        if message.conversation == "telegram:slow":
+            begun.set()
+            go_on.wait(20)
+        return handle(message)
+
+    monkeypatch.setattr(house.pipeline, "handle", slowly)
+    house.intake.start()
+    house.intake.accept(house.says("#greeting", conversation="telegram:slow"))
+    assert begun.wait(5)
+    try:
+        yield
+    finally:
+        go_on.set()
+
+
+@contextmanager
+def locked_elsewhere(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another process holds `telegram:slow`, which has a message."""
+    with house.state.lock("telegram:slow"):
+        house.intake.start()
+        house.intake.accept(house.says("#greeting", conversation="telegram:slow"))
+        yield
+
+
+busy_somewhere = pytest.mark.parametrize("busy", [slow_turn, locked_elsewhere])
+Busy = Callable[[House, pytest.MonkeyPatch], AbstractContextManager[None]]
+
+
+@busy_somewhere
+def test_a_conversation_that_is_busy_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch, busy: Busy
+) -> None:
+    with busy(house, monkeypatch):
+        threading.Event().wait(2.5)
+        house.intake.accept(house.says("#greeting", conversation="telegram:quick"))
+        wait_until(lambda: house.log.turns("telegram:quick"), seconds=3)
+        house.intake.accept(house.says("#goodbye", 2, "telegram:slow"))
+    wait_until(lambda: len(house.log.turns("telegram:slow")) == 2)
+    assert house.log.outgoing_since("telegram:slow", 0)[0].author == "bot"
+
+
+@busy_somewhere
+def test_who_waits_for_long_hears_so_once(house: House, monkeypatch: pytest.MonkeyPatch, busy: Busy) -> None:
+    monkeypatch.setattr("bot.intake._LATE_SECONDS", 1.5)
+    with busy(house, monkeypatch):
+        wait_until(lambda: house.log.outgoing_since("telegram:slow", 0))
+        threading.Event().wait(2.5)
+    wait_until(lambda: house.log.turns("telegram:slow"))
+    assert [out.author for out in house.log.outgoing_since("telegram:slow", 0)] == ["system", "bot"]
+
+
+def test_a_caller_waits_for_an_answer_that_is_under_way(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with slow_turn(house, monkeypatch):
+            again = pool.submit(house.intake.answer, house.says("#greeting", conversation="telegram:slow"))
+            threading.Event().wait(1.5)
+        assert again.result(10)["decision"]["kind"] == "smalltalk"
 
 
 def test_without_a_release_the_message_waits(house: House, files: BotFiles) -> None:
