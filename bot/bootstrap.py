@@ -235,6 +235,7 @@ def _services(
         texts=words.text,
         hidden_numbers=hidden,
         unwanted=files.rules.unwanted,
+        state_ttl=settings.state_ttl,
     )
     return Services(
         settings=settings,

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bot.current_state import current_state
 from bot.dialogue.announcements import announce
 from bot.dialogue.corrections import after_turn, before_turn
 from bot.dialogue.engine import Engine
@@ -245,24 +246,7 @@ class Pipeline:
         return document
 
     def _load(self, conversation: str) -> Conversation:
-        """The live state where it is as new as the stored one, else the stored one unless it is too old."""
-        stored = self._log.snapshot(conversation)
-        if stored is None:
-            return Conversation(conversation)
-        snapshot, at = stored
-        live = self._state.load(conversation)
-        if live is not None and live.turns == snapshot.turns:
-            return replace(live, status=snapshot.status, blocked=snapshot.blocked, vip=snapshot.vip)
-        if self._clock.now() - at > self._ttl:
-            return Conversation(
-                conversation,
-                status=snapshot.status,
-                lang=snapshot.lang,
-                turns=snapshot.turns,
-                blocked=snapshot.blocked,
-                vip=snapshot.vip,
-            )
-        return snapshot
+        return current_state(self._log, self._state, conversation, self._clock.now() - self._ttl)
 
     def _store(
         self,

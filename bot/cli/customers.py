@@ -44,8 +44,8 @@ def erase(
     services = open_services(read_settings())
     try:
         with services.state.lock(customer):
-            rows = services.log.erase_customer(customer)
             services.state.forget(customer)
+            rows = services.log.erase_customer(customer)
         services.log.audit("command", "customer erased", customer)
     finally:
         services.close()

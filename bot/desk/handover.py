@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prometheus_client import Histogram
 
 from bot.alerts import named
+from bot.current_state import current_state
 from bot.desk.lapses import Lapse
 from bot.domain.conversation import Conversation, Status
 from bot.domain.log_ports import ConversationLog
@@ -36,7 +37,7 @@ SystemTexts = Callable[[str, str], str]
 class Desk:
     """What agents do to conversations; every act holds the conversation's lock and is audited.
 
-    The log is written before the live state, as it is the truth that the state can be rebuilt from.
+    What an act changes is stored in the log; the live state is dropped, as it can be rebuilt from that.
 
     An act raises `InputError` where the conversation is unknown, and its kind `HeldError` where another agent holds it.
 
@@ -47,6 +48,7 @@ class Desk:
         texts: gives the texts that customers read when an agent comes and goes.
         hidden_numbers: which private numbers are hidden in what agents write.
         unwanted: words that agents cannot send.
+        state_ttl: seconds after which an idle conversation starts afresh.
 
     Attributes:
         clock: tells the time.
@@ -61,6 +63,7 @@ class Desk:
         texts: SystemTexts,
         hidden_numbers: Collection[PrivateKind] = frozenset(PrivateKind),
         unwanted: Collection[str] = (),
+        state_ttl: int = 86_400,
     ) -> None:
         self.clock = clock
         self._log = log
@@ -68,6 +71,7 @@ class Desk:
         self._texts = texts
         self._hidden_numbers = hidden_numbers
         self._unwanted = unwanted
+        self._ttl = timedelta(seconds=state_ttl)
 
     def take(self, conversation: str, agent: Agent) -> None:
         """Gives the conversation to an agent; nothing changes where the agent holds it already.
@@ -256,15 +260,12 @@ class Desk:
         return head
 
     def _load(self, head: ConversationSummary) -> Conversation:
-        live = self._state.load(head.id)
-        if live is not None:
-            return live
-        stored = self._log.snapshot(head.id)
-        return stored[0] if stored else Conversation(head.id, status=head.status, lang=head.lang)
+        return current_state(self._log, self._state, head.id, self.clock.now() - self._ttl)
 
     def _store(self, current: Conversation) -> None:
+        # Dropped first, so that no older copy stands for what is stored now.
+        self._state.forget(current.id)
         self._log.store_state(current)
-        self._state.save(current)
 
     def _say(self, key: str, current: Conversation, head: ConversationSummary, once: str | None) -> None:
         lang = _lang(current, head)
@@ -328,14 +329,7 @@ class Desk:
         text: str,
         agent: Agent | None,
     ) -> None:
-        current = Conversation(
-            head.id,
-            status=status,
-            lang=current.lang,
-            turns=current.turns,
-            blocked=current.blocked,
-            vip=current.vip,
-        )
+        current = replace(current.afresh(), status=status)
         self._store(current)
         self._say(text, current, head, once=str(escalation.id) if escalation else None)
         if escalation is None:

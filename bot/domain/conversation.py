@@ -77,6 +77,18 @@ class Conversation:
     answered: str = ""
     earlier: dict[str, Any] = field(default_factory=dict)
 
+    def afresh(self) -> Conversation:
+        """What outlasts a long pause or an agent's help: who the customer is and what was announced."""
+        return Conversation(
+            self.id,
+            status=self.status,
+            lang=self.lang,
+            turns=self.turns,
+            blocked=self.blocked,
+            vip=self.vip,
+            announced=self.announced,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The state as plain JSON values."""
         return asdict(self)

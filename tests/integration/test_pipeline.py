@@ -17,11 +17,13 @@ import pytest
 from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.bot_files import BotFiles, load_bot_files
+from bot.desk.handover import Desk
 from bot.dialogue.engine import Engine
 from bot.dialogue.hearing import Hearing
 from bot.dialogue.rewriting import Rewriting
 from bot.domain.conversation import Conversation
 from bot.domain.messages import Attachment, ContentKind, IncomingMessage, Reply
+from bot.domain.records import Agent
 from bot.domain.rules import ActionSpec, Announcement, DeskRules, Priority
 from bot.errors import LogUnavailableError, StateUnavailableError, UnavailableError
 from bot.intake import MessageIntake
@@ -31,6 +33,7 @@ from nlu.text import normalise
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 
+MEI = Agent(1, "mei", "agent", "")
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 ENTRY = FaqEntry("wool.en", "How do I wash wool?", "By hand.", "en")
 SILK = FaqEntry("silk.en", "How do I wash silk?", "Do not.", "en")
@@ -80,11 +83,24 @@ class AwayState(MemoryState):
     """Working memory that can be switched off."""
 
     away = False
+    deaf = False
 
     def lock(self, conversation: str, wait: float | None = None) -> AbstractContextManager[None]:
         if self.away:
             raise StateUnavailableError("Redis does not answer")
         return super().lock(conversation, wait)
+
+    def save(self, state: Conversation) -> None:
+        self._hear()
+        super().save(state)
+
+    def forget(self, conversation: str) -> None:
+        self._hear()
+        super().forget(conversation)
+
+    def _hear(self) -> None:
+        if self.deaf:
+            raise StateUnavailableError("Redis does not answer")
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +123,14 @@ class House:
 
     def says(self, text: str, number: int = 1, conversation: str = "api-1") -> IncomingMessage:
         return IncomingMessage(f"m{number}", conversation, text, self.clock.now())
+
+    def desk(self) -> Desk:
+        return Desk(log=self.log, state=self.state, clock=self.clock, texts=lambda key, lang: f"{key}/{lang}")
+
+    def stored_state(self, conversation: str = "api-1") -> Conversation:
+        snapshot = self.log.snapshot(conversation)
+        assert snapshot is not None
+        return snapshot[0]
 
     def close(self) -> None:
         self.intake.stop()
@@ -354,6 +378,39 @@ def test_after_a_long_pause_the_conversation_starts_afresh(house: House) -> None
     assert snapshot[0].turns == 2
 
 
+def test_what_an_agent_does_keeps_a_turn_that_redis_missed(house: House) -> None:
+    desk = house.desk()
+    house.intake.answer(house.says("#order_status", 1))
+    house.state.deaf = True
+    house.intake.answer(house.says("FD20481937", 2))
+    house.state.deaf = False
+    desk.make_important("api-1", MEI)
+    state = house.stored_state()
+    assert (state.turns, state.form and state.form.asking, state.vip) == (2, "confirm", True)
+
+
+def test_an_act_that_redis_misses_is_not_half_done(house: House) -> None:
+    desk = house.desk()
+    house.intake.answer(house.says("#greeting", 1))
+    house.state.deaf = True
+    with pytest.raises(StateUnavailableError):
+        desk.block("api-1", MEI)
+    assert not house.stored_state().blocked
+    house.state.deaf = False
+    desk.block("api-1", MEI)
+    desk.make_important("api-1", MEI)
+    assert house.stored_state().blocked
+
+
+def test_erased_data_stays_away_though_redis_missed_it(house: House) -> None:
+    house.intake.answer(house.says("#order_status", 1))
+    house.state.deaf = True
+    house.intake.answer(replace(house.says("erase:", 2), kind=ContentKind.BUTTON))
+    house.state.deaf = False
+    house.desk().block("api-1", MEI)
+    assert house.stored_state() == Conversation("api-1", blocked=True)
+
+
 def test_a_message_with_two_questions_gets_both_answers(house: House) -> None:
     document = house.intake.answer(house.says("#delivery_time please? #payment_methods too?"))
     assert len(document["replies"]) == 2
@@ -464,13 +521,17 @@ def test_the_endpoint_that_rewords_sees_no_personal_data(house: House, files: Bo
 
 def test_an_announcement_is_made_once(house: House, files: BotFiles) -> None:
     now = house.clock.now()
-    late = Announcement(now, now + timedelta(days=1), {"en": "Parcels are late today.", "zh": "今天包裹会晚到。"})
+    late = Announcement(now, now + timedelta(days=2), {"en": "Parcels are late today.", "zh": "今天包裹会晚到。"})
     engine = Engine(Reader(), Search(), {ENTRY.id: ENTRY})
     rules = replace(files.rules, announcements=(late,))
     pipeline = Pipeline(lambda: engine, house.log, house.state, rules, files.templates, house.clock)
     first, second = (pipeline.handle(house.says("#greeting", number)) for number in (1, 2))
     assert first["replies"][0]["text"] == "Parcels are late today."
     assert len(first["replies"]) == len(second["replies"]) + 1
+    house.clock.time += timedelta(hours=30)
+    house.state.forget("api-1")
+    third = pipeline.handle(house.says("#greeting", 3))
+    assert len(third["replies"]) == len(second["replies"])
 
 
 def test_a_customer_has_everything_removed_and_is_told_so(house: House) -> None:

@@ -41,9 +41,9 @@ class FakeState:
     def load(self, conversation: str) -> Conversation | None:
         return self.states.get(conversation)
 
-    def save(self, state: Conversation) -> None:
+    def forget(self, conversation: str) -> None:
         assert self.mutex.locked()
-        self.states[state.id] = state
+        self.states.pop(conversation, None)
 
     @contextmanager
     def lock(self, conversation: str) -> Iterator[None]:
@@ -135,7 +135,6 @@ def desk(log: FakeLog) -> Desk:
 def test_taking_gives_the_conversation_to_the_agent_everywhere(desk: Desk, log: FakeLog) -> None:
     desk.take(CHAT, MEI)
     assert log.stored.status is Status.AGENT
-    assert log.state.states[CHAT] == log.stored
     assert log.live is not None
     assert (log.live.status, log.live.agent) == ("held", "mei")
     assert log.sent == [("system", "agent_joined/en", None)]
@@ -230,11 +229,10 @@ def test_a_reply_of_the_wrong_length_is_refused_before_anything_happens(desk: De
 def test_releasing_forgets_moods_misses_and_forms(
     desk: Desk, log: FakeLog, act: str, status: Status, said: str
 ) -> None:
-    log.stored = replace(log.stored, moods=("anger",), misses=2, form=FormState("return"))
+    log.stored = replace(log.stored, moods=("anger",), misses=2, form=FormState("return"), announced=("holiday",))
     desk.take(CHAT, MEI)
     getattr(desk, act)(CHAT, MEI)
-    assert log.stored == Conversation(CHAT, status=status, lang="en", turns=3)
-    assert log.state.states[CHAT] == log.stored
+    assert log.stored == Conversation(CHAT, status=status, lang="en", turns=3, announced=("holiday",))
     assert log.live is None
     assert log.sent[-1][:2] == ("system", said)
     assert log.trail[-1] == ("mei", act)
@@ -259,11 +257,17 @@ def test_releasing_twice_says_it_once(desk: Desk, log: FakeLog, act: str) -> Non
     assert len(log.sent) == said
 
 
-def test_live_state_goes_before_the_stored_one(desk: Desk, log: FakeLog) -> None:
-    log.state.states[CHAT] = Conversation(CHAT, lang="zh", turns=9)
+def test_a_live_state_that_lacks_a_turn_is_not_written_over_the_stored_one(desk: Desk, log: FakeLog) -> None:
+    log.state.states[CHAT] = Conversation(CHAT, lang="zh", turns=2)
     desk.take(CHAT, MEI)
-    assert log.stored == Conversation(CHAT, status=Status.AGENT, lang="zh", turns=9)
-    assert log.sent[0][1] == "agent_joined/zh"
+    assert log.stored == Conversation(CHAT, status=Status.AGENT, lang="en", turns=3)
+
+
+def test_no_live_state_outlives_an_act(desk: Desk, log: FakeLog) -> None:
+    log.state.states[CHAT] = replace(log.stored, form=FormState("return"))
+    desk.take(CHAT, MEI)
+    assert log.state.states == {}
+    assert log.stored.form == FormState("return")
 
 
 @pytest.mark.parametrize("act", ["take", "hand_back", "close"])
@@ -360,7 +364,6 @@ def test_a_block_outlasts_taking_and_closing_and_is_lifted(desk: Desk, log: Fake
     desk.take(CHAT, MEI)
     desk.close(CHAT, MEI)
     assert log.stored.blocked
-    assert log.state.states[CHAT].blocked
     desk.unblock(CHAT, TOM)
     assert not log.stored.blocked
     assert [entry for entry in log.trail if "block" in entry[1]] == [("mei", "block"), ("tom", "unblock")]
