@@ -28,7 +28,11 @@ class PrivateKind(StrEnum):
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7]\d{2}|222[1-9])\d*|3[47]\d{13}|35\d{14}|3[068]\d{12}|6[05]\d{14}|62\d{14,17}"
 )
-_RUN = re.compile(r"(?<![A-Za-z\d])\d(?:[ -]?\d){12,18}(?![A-Za-z\d])")
+_GROUP = re.compile(r"\d+")
+# Groups of digits a blank, dot, dash or slash or two apart: a card's own, and what stands beside it, such as its expiry
+# date. Neither touches a letter, and the digits that a mark left of a card are none.
+_RUN = re.compile(rf"(?<![A-Za-z\d])(?<!{MARK})\d+(?:[\s./\-\u2010-\u2015\u2212\uff0d]{{1,2}}\d+)*(?![A-Za-z\d])")
+_SHORTEST, _LONGEST = 13, 19
 _IDENTITY = re.compile(r"(?<![A-Za-z\d])\d{6}((?:19|20)\d{2})(\d{2})(\d{2})\d{3}[\dXx](?![A-Za-z\d])")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
@@ -73,7 +77,33 @@ def _is_identity_card(found: re.Match[str]) -> bool:
 
 
 def _hide_bank_cards(text: str) -> str:
-    return _RUN.sub(lambda found: f"{MARK}{digits[-4:]}" if _is_card(digits := _digits(found[0])) else found[0], text)
+    return _RUN.sub(lambda found: _hide_in_run(found[0]), text)
+
+
+def _hide_in_run(run: str) -> str:
+    """Hides each span of neighbouring groups that is a card, the longest first."""
+    spans = [found.span() for found in _GROUP.finditer(run)]
+    groups = [_digits(run[begin:end]) for begin, end in spans]
+    told, at, first = "", 0, 0
+    while first < len(groups):
+        card, after = _card_from(groups, first)
+        if card:
+            told += f"{run[at : spans[first][0]]}{MARK}{card[-4:]}"
+            at = spans[after - 1][1]
+        first = after
+    return told + run[at:]
+
+
+def _card_from(groups: list[str], first: int) -> tuple[str, int]:
+    """The longest card that begins with a group, empty for none, and which group to look at next."""
+    number, card, after = "", "", first + 1
+    for last in range(first, len(groups)):
+        number += groups[last]
+        if len(number) > _LONGEST:
+            break
+        if len(number) >= _SHORTEST and _is_card(number):
+            card, after = number, last + 1
+    return card, after
 
 
 def _is_card(digits: str) -> bool:
@@ -84,8 +114,8 @@ def _is_card(digits: str) -> bool:
     return total % 10 == 0
 
 
-def _digits(text: str) -> str:
-    return re.sub(r"[^0-9]", "", _ascii(text))
+def _digits(group: str) -> str:
+    return group if group.isascii() else "".join(str(int(digit)) for digit in group)
 
 
 def _ascii(text: str) -> str:
