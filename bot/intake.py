@@ -195,17 +195,24 @@ class MessageIntake:
             if not self._begin_drain(conversation):
                 continue
             try:
-                self._answer_waiting(conversation, _LOCK_TRY_SECONDS)
-            except BusyError:
-                # Another process answers it, or died in it; the sweep tries again.
-                self._note_busy(conversation)
-            except StateUnavailableError as error:
-                log_line.warning("state_unavailable", conversation=conversation, error=str(error))
-                self._apologise(conversation)
-            except UnavailableError as error:
-                log_line.warning("answer_delayed", conversation=conversation, error=str(error))
+                self._try_to_answer(conversation)
+            except Exception:
+                # The sweep tries again; a worker that ended would be missed for as long as the process runs.
+                log_line.exception("answering_failed", conversation=conversation)
             finally:
                 self._end_drain(conversation)
+
+    def _try_to_answer(self, conversation: str) -> None:
+        try:
+            self._answer_waiting(conversation, _LOCK_TRY_SECONDS)
+        except BusyError:
+            # Another process answers it, or died in it; the sweep tries again.
+            self._note_busy(conversation)
+        except StateUnavailableError as error:
+            log_line.warning("state_unavailable", conversation=conversation, error=str(error))
+            self._apologise(conversation)
+        except UnavailableError as error:
+            log_line.warning("answer_delayed", conversation=conversation, error=str(error))
 
     def _note_busy(self, conversation: str) -> None:
         """Notes that a waiting message cannot be looked at yet; its customer hears so when that has lasted too long."""
@@ -235,6 +242,8 @@ class MessageIntake:
                 self._sweep_once()
             except LogUnavailableError as error:
                 log_line.warning("log_unavailable", error=str(error))
+            except Exception:
+                log_line.exception("sweep_failed")
             if self._stopping.wait(_SWEEP_SECONDS):
                 return
 

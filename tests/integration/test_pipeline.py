@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import SqlLog, open_log
@@ -294,6 +295,27 @@ def test_a_caller_waits_for_an_answer_that_is_under_way(house: House, monkeypatc
             again = pool.submit(house.intake.answer, house.says("#greeting", conversation="telegram:slow"))
             threading.Event().wait(1.5)
         assert again.result(10)["decision"]["kind"] == "smalltalk"
+
+
+@pytest.mark.parametrize("method", ["next_pending", "pending_conversations", "record_turn"])
+def test_an_error_that_nobody_expects_ends_no_thread(
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    work, failed = getattr(house.log, method), []
+
+    def fail_at_first(*arguments: Any) -> Any:
+        if len(failed) < 2:
+            failed.append(method)
+            raise ProgrammingError("SELECT", {}, Exception('relation "message" does not exist'))
+        return work(*arguments)
+
+    monkeypatch.setattr(house.log, method, fail_at_first)
+    house.intake.start()
+    house.intake.accept(house.says("#greeting"))
+    wait_until(lambda: len(house.log.turns("api-1")) == 1)
+    house.log.accept(house.says("#goodbye", 2))
+    wait_until(lambda: len(house.log.turns("api-1")) == 2)
+    assert all(thread.is_alive() for thread in house.intake._threads)
 
 
 def test_without_a_release_the_message_waits(house: House, files: BotFiles) -> None:
