@@ -37,7 +37,7 @@ def find_lapse(escalation: Escalation, rules: DeskRules, now: datetime, since: d
     if escalation.status != "held":
         return None
     held = escalation.held_at or escalation.opened_at
-    if escalation.unanswered and escalation.asked_at is not None:
+    if rules.unanswered and escalation.unanswered and escalation.asked_at is not None:
         waits = max(held, escalation.asked_at)
         return Lapse.UNANSWERED if _over(waits, since, rules.unanswered, now) else None
     words = (moment for moment in (held, escalation.asked_at, escalation.replied_at) if moment is not None)

@@ -54,5 +54,11 @@ def test_waiting_counts_while_people_are_there(escalation: Escalation) -> None:
     assert find_lapse(escalation, RULES, NOW, ago(15)) is not None
 
 
+def test_who_waits_goes_back_to_the_bot_at_last_where_no_answer_is_due() -> None:
+    rules = replace(RULES, unanswered=0)
+    assert find_lapse(replace(HELD, asked_at=ago(59)), rules, NOW, ago(10_000)) is None
+    assert find_lapse(replace(HELD, asked_at=ago(60)), rules, NOW, ago(10_000)) is Lapse.IDLE
+
+
 def test_silence_counts_at_any_hour() -> None:
     assert find_lapse(replace(HELD, asked_at=ago(90), replied_at=ago(60)), RULES, NOW, None) is Lapse.IDLE
