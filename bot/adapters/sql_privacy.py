@@ -72,18 +72,37 @@ class SqlPrivacy(SqlAccess):
     def erase_and_tell(self, conversation: str, replies: Sequence[Reply]) -> None:
         """Removes everything stored about a customer who asked for it, and queues the replies that say so.
 
+        The oldest message without an answer is the one that asks for it. What came after it was acknowledged, so it
+        stays and is answered.
+
         Args:
             conversation: the customer's conversation.
-            replies: what they read; nothing else is stored about them then.
+            replies: what they read.
         """
         with self._write() as session:
-            _erase(session, conversation)
             now = self._clock.now()
             hold_conversation(session, conversation, now)
+            later = _waiting(session, conversation)[1:]
+            _erase(session, conversation)
+            head = hold_conversation(session, conversation, now)
+            for message in later:
+                session.add(message)
+                head.lang = head.lang or message.lang or ""
+                head.customer = message.customer or head.customer
             for reply in replies:
                 session.add(queue_reply(conversation, reply, now, author="bot", after_turn=None))
                 session.flush()
         self._empty_write_ahead_log()
+
+
+def _waiting(session: Session, conversation: str) -> list[MessageRow]:
+    """Copies of a conversation's messages without an answer, in order."""
+    waiting = select(MessageRow).where(
+        col(MessageRow.conversation) == conversation, col(MessageRow.answered).is_(False)
+    )
+    rows = list(session.exec(waiting.order_by(col(MessageRow.id))))
+    session.expunge_all()
+    return [MessageRow(**row.model_dump()) for row in rows]
 
 
 def _erase(session: Session, conversation: str) -> int:

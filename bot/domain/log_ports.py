@@ -286,7 +286,10 @@ class PersonLog(Protocol):
         """Removes everything stored about a customer; returns how many rows went."""
 
     def erase_and_tell(self, conversation: str, replies: Sequence[Reply]) -> None:
-        """Removes everything stored about a customer who asked for it, and queues the replies that say so."""
+        """Removes everything stored about a customer who asked for it, and queues the replies that say so.
+
+        The oldest message without an answer is the one that asks for it; what came after it stays.
+        """
 
 
 class ConversationLog(MessageLog, Outbox, EscalationLog, LessonLog, AgentLog, KnowledgeLog, PersonLog, Protocol):

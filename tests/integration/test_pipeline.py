@@ -569,6 +569,22 @@ def test_a_customer_has_everything_removed_and_is_told_so(house: House) -> None:
     assert house.intake.answer(house.says("#greeting", 4))["decision"]["kind"] == "smalltalk"
 
 
+def test_what_comes_after_the_wish_to_have_all_removed_is_answered(house: House) -> None:
+    house.intake.answer(house.says("#greeting", 1))
+    house.intake.accept(replace(house.says("erase:", 2), kind=ContentKind.BUTTON))
+    for number, text in ((3, "#order_status"), (4, "FD20481937")):
+        house.intake.accept(replace(house.says(text, number), customer="Anna"))
+    house.intake.drain("api-1")
+    assert [turn.text for turn in house.log.turns("api-1")] == ["#order_status", "FD20481937"]
+    assert house.log.next_pending("api-1") is None
+    removed, *_ = house.log.outgoing_since("api-1", 0)
+    assert "removed" in removed.text
+    head = house.log.conversation("api-1")
+    assert head is not None
+    assert head.customer == "Anna"
+    assert house.intake.answer(house.says("#greeting", 3))["decision"]["intent"] == "order_status"
+
+
 def test_who_writes_too_much_is_asked_once_to_slow_down(house: House, files: BotFiles) -> None:
     limit = files.rules.messages_a_minute
     kinds = [

@@ -320,6 +320,19 @@ def test_a_customer_is_erased_whole(sql_log: SqlLog, sql_clock) -> None:
     assert sql_log.outgoing_since("web:12", newest) != []
 
 
+def test_what_came_after_the_wish_to_be_erased_stays(sql_log: SqlLog) -> None:
+    answered(sql_log)
+    for number in (2, 3, 4):
+        sql_log.accept(message(number))
+    sql_log.erase_and_tell(CHAT, [Reply("Gone.", "en")])
+    assert [out.text for out in sql_log.outgoing_since(CHAT, 0)] == ["Gone."]
+    for number in (3, 4):
+        assert sql_log.next_pending(CHAT) == message(number)
+        sql_log.record_turn(turn(message(number), "Hello."))
+    assert sql_log.accept(message(2))
+    assert [view.message_id for view in sql_log.turns(CHAT)] == ["m3", "m4"]
+
+
 def test_erased_words_leave_the_files_too(tmp_path: Path, sql_clock) -> None:
     log = open_log(f"sqlite:///{tmp_path}/log.db", sql_clock)
     log.accept(message(1, "web:1", "my secret is xyzzy"))
