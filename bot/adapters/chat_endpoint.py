@@ -35,7 +35,7 @@ class ChatEndpoint:
         model: str,
         key: str | None = None,
         seconds: float = 4.0,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._endpoint = OpenAiEndpoint(f"{url.rstrip('/')}/chat/completions", key, seconds, transport)
         self._model = model

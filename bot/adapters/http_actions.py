@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from bot.adapters.http_reading import read_within
+from bot.adapters.timed_http import TimedHttp
 from bot.breaker import Breaker
 from bot.domain.rules import ActionSpec
 from bot.errors import UnavailableError
@@ -37,12 +37,12 @@ class HttpActions:
         self,
         url: str,
         key: str | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url.rstrip("/")
-        self._http = httpx.Client(headers=headers, transport=transport)
+        self._http = TimedHttp(headers, transport)
         self._now = now
         self._breaker = Breaker(now)
 
@@ -69,27 +69,25 @@ class HttpActions:
         reads = action.method == "GET"
         for tried in range(1, _TRIES + 1):
             try:
-                request = self._http.build_request(
+                response = self._http.exchange(
                     action.method,
                     self._url + path,
+                    seconds=max(0.1, end - self._now()),
+                    most_bytes=_MOST_BYTES,
                     json=None if reads else slots,
                     headers={} if reads else {"Idempotency-Key": key},
-                    timeout=max(0.1, end - self._now()),
                 )
-                return self._read(request, end)
+                return _answer(response)
             except httpx.HTTPError:
                 if tried == _TRIES or self._now() >= end:
                     raise
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _read(self, request: httpx.Request, end: float) -> bytes:
-        response = self._http.send(request, stream=True)
-        try:
-            if response.is_server_error:
-                response.raise_for_status()
-            return read_within(response, _MOST_BYTES, end, self._now)
-        finally:
-            response.close()
+
+def _answer(response: httpx.Response) -> bytes:
+    if response.is_server_error:
+        response.raise_for_status()
+    return response.content
 
 
 def _part(value: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx
 
-from bot.adapters.http_reading import read_within
+from bot.adapters.timed_http import TimedHttp
 
 _MOST_BYTES = 200_000
 
@@ -25,11 +24,11 @@ class OpenAiEndpoint:
         url: the address.
     """
 
-    def __init__(self, url: str, key: str | None, seconds: float, transport: httpx.BaseTransport | None) -> None:
+    def __init__(self, url: str, key: str | None, seconds: float, transport: httpx.AsyncBaseTransport | None) -> None:
         self.url = url
         self._seconds = seconds
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(headers=headers, timeout=seconds, transport=transport)
+        self._http = TimedHttp(headers, transport)
 
     def post(self, **body: Any) -> bytes:
         """Posts and reads the answer, at most 200 kB and only until the time is up, however slowly it drips in.
@@ -44,10 +43,8 @@ class OpenAiEndpoint:
             httpx.HTTPError: it did not answer, or refused.
             UnavailableError: its answer is too long or took too long.
         """
-        end = time.monotonic() + self._seconds
-        with self._http.stream("POST", self.url, **body) as response:
-            response.raise_for_status()
-            return read_within(response, _MOST_BYTES, end)
+        response = self._http.exchange("POST", self.url, seconds=self._seconds, most_bytes=_MOST_BYTES, **body)
+        return response.raise_for_status().content
 
     def close(self) -> None:
         """Closes the connections."""

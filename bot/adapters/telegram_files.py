@@ -8,7 +8,7 @@ import time
 
 import httpx
 
-from bot.adapters.http_reading import read_within
+from bot.adapters.timed_http import TimedHttp
 from bot.domain.messages import Attachment
 from bot.errors import UnavailableError
 
@@ -28,12 +28,12 @@ class TelegramFiles:
     """
 
     def __init__(
-        self, token: str, api_url: str, seconds: float = 20.0, transport: httpx.BaseTransport | None = None
+        self, token: str, api_url: str, seconds: float = 20.0, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._calls = f"{api_url.rstrip('/')}/bot{token}"
         self._files = f"{api_url.rstrip('/')}/file/bot{token}"
         self._seconds = seconds
-        self._http = httpx.Client(timeout=seconds, transport=transport)
+        self._http = TimedHttp(transport=transport)
 
     def fetch(self, media: str) -> Attachment:
         """Fetches a file; see the port `Attachments`."""
@@ -54,6 +54,6 @@ class TelegramFiles:
         self._http.close()
 
     def _get(self, url: str, query: dict[str, str], most_bytes: int, end: float) -> bytes:
-        with self._http.stream("GET", url, params=query) as response:
-            response.raise_for_status()
-            return read_within(response, most_bytes, end)
+        left = max(0.0, end - time.monotonic())
+        response = self._http.exchange("GET", url, seconds=left, most_bytes=most_bytes, params=query)
+        return response.raise_for_status().content

@@ -29,7 +29,7 @@ class TranscriptionEndpoint:
         model: str,
         key: str | None = None,
         seconds: float = 20.0,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._endpoint = OpenAiEndpoint(f"{url.rstrip('/')}/audio/transcriptions", key, seconds, transport)
         self._model = model
