@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import ProgrammingError
 
 from bot.adapters.memory import MemoryState
@@ -316,6 +317,13 @@ def test_an_error_that_nobody_expects_ends_no_thread(
     house.log.accept(house.says("#goodbye", 2))
     wait_until(lambda: len(house.log.turns("api-1")) == 2)
     assert all(thread.is_alive() for thread in house.intake._threads)
+
+
+def test_whatever_callers_call_their_conversations_metrics_know_three_channels(house: House) -> None:
+    for conversation in ("telegram:1", "web:1", "api-1", "anna:7", "customer-1:order"):
+        house.intake.answer(house.says("#greeting", conversation=conversation))
+    samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
+    assert {sample.labels["channel"] for sample in samples if "channel" in sample.labels} <= {"telegram", "web", "api"}
 
 
 def test_without_a_release_the_message_waits(house: House, files: BotFiles) -> None:
