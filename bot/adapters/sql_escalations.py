@@ -87,13 +87,27 @@ def keep_rating(session: Session, conversation: str, escalation: int, stars: int
 class SqlEscalations(SqlAccess):
     """Opens, moves and lists escalations, with the agents' notes about them."""
 
-    def escalations(self, status: str | None = None, limit: int = 200) -> list[Escalation]:
-        """Escalations, open ones first, then the most urgent, then the oldest."""
+    def escalations(
+        self, status: str | None = None, limit: int | None = 200, agent: str | None = None
+    ) -> list[Escalation]:
+        """Escalations, open ones first, then the most urgent, then the oldest.
+
+        Args:
+            status: `open`, `held` or `closed`; None for all.
+            limit: how many at most, None for all.
+            agent: who holds them or closed them; None for anybody.
+
+        Returns:
+            The escalations.
+        """
         with self._read() as session:
             order = (_URGENCY, col(EscalationRow.priority).desc(), col(EscalationRow.id))
             rows = select(EscalationRow).order_by(*order).limit(limit)
             if status is not None:
                 rows = rows.where(col(EscalationRow.status) == status)
+            if agent is not None:
+                named = select(AgentRow.id).where(col(AgentRow.name) == agent)
+                rows = rows.where(col(EscalationRow.agent_id).in_(named), col(EscalationRow.status) != "open")
             return _records(session, list(session.exec(rows)))
 
     def escalation(self, conversation: str) -> Escalation | None:

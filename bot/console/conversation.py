@@ -119,13 +119,14 @@ class ConversationPage:
         holder = escalation.agent if escalation and escalation.status == "held" else ""
         snapshot = self._log.snapshot(conversation)
         mine = holder in ("", session.agent.name)
+        waiting, own = self._log.escalations("open"), self._log.escalations("held", agent=session.agent.name)
         return {
             "session": session,
             "here": f"/console/conversation?{urlencode({'id': conversation})}",
             "head": head,
             "reason": escalation.reason if escalation else "",
             "priority": escalation.priority.name.lower() if escalation else "normal",
-            "calls": calls(self._log.escalations("open"), self._log.escalations("held"), session.agent.name),
+            "calls": calls(waiting, own, session.agent.name),
             "summary": summarise(turns),
             "blocked": snapshot is not None and snapshot[0].blocked,
             "vip": snapshot is not None and snapshot[0].vip,

@@ -98,14 +98,14 @@ def add_queue(
 
     def values(session: Session, show: Show) -> dict[str, Any]:
         waiting, held = (log.escalations(status, ROWS_SHOWN) for status in ("open", "held"))
-        mine = [escalation for escalation in held if escalation.agent == session.agent.name]
+        mine = log.escalations("held", ROWS_SHOWN, session.agent.name)
         shown = {"open": waiting, "mine": mine, "held": held}
         return {
             "session": session,
             "here": f"/console?show={show}",
             "show": show,
             "counts": {name: len(escalations) for name, escalations in shown.items()},
-            "calls": calls(waiting, held, session.agent.name),
+            "calls": calls(waiting, mine, session.agent.name),
             "rows": rows(show, shown),
             "rows_shown": ROWS_SHOWN,
         }

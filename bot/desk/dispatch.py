@@ -98,13 +98,13 @@ class Dispatcher:
             UnavailableError: SQL is away; what was not done is done by a later look.
         """
         now = self._clock.now()
-        escalations = [*self._log.escalations("held"), *self._log.escalations("open")]
+        escalations = [*self._log.escalations("held", limit=None), *self._log.escalations("open", limit=None)]
         for escalation in escalations:
             if self._lapse(escalation) is not None:
                 self._try(escalation, self._mend)
         self._announce()
         if self._rules.assignment is not Assignment.MANUAL:
-            # Read again, as the lapses above have ended some and begun others.
+            # Read again, as the lapses above have ended some and begun others; of very many the most urgent do for now.
             for escalation in self._log.escalations("open"):
                 self._try(escalation, self._assign)
         for status in ("open", "held"):

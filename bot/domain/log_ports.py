@@ -123,8 +123,19 @@ class Outbox(Protocol):
 class EscalationLog(Protocol):
     """Wishes for a human, and what agents noted."""
 
-    def escalations(self, status: str | None = None, limit: int = 200) -> list[Escalation]:
-        """Escalations, open ones first, then the most urgent, then the oldest."""
+    def escalations(
+        self, status: str | None = None, limit: int | None = 200, agent: str | None = None
+    ) -> list[Escalation]:
+        """Escalations, open ones first, then the most urgent, then the oldest.
+
+        Args:
+            status: `open`, `held` or `closed`; None for all.
+            limit: how many at most, None for all.
+            agent: who holds them or closed them; None for anybody.
+
+        Returns:
+            The escalations.
+        """
 
     def escalation(self, conversation: str) -> Escalation | None:
         """The open or held escalation of a conversation, or None where there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import time
+from datetime import time, timedelta
 from time import sleep
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from bot.adapters.memory import MemoryState
 from bot.adapters.sql_log import SqlLog
+from bot.adapters.sql_tables import ConversationRow, EscalationRow
 from bot.desk.dispatch import AgentsChat, Dispatcher
 from bot.desk.handover import Desk
 from bot.domain.conversation import Status
@@ -117,11 +118,25 @@ def test_what_nobody_takes_rises_step_by_step(sql_log, sql_clock, dispatcher) ->
     assert notices == ["Somebody waits for a person.\nReason", "Urgent"]
 
 
+def test_the_last_of_very_many_rises_too(sql_log, sql_clock, dispatcher) -> None:
+    with sql_log._write() as session:
+        for number in range(201):
+            chat, now = f"web:{number}", sql_clock.now()
+            since = now - timedelta(minutes=10 if number == 200 else 0)
+            session.add(ConversationRow(id=chat, channel="web", created_at=now, updated_at=now))
+            session.flush()
+            session.add(EscalationRow(conversation=chat, reason="asked", status="open", opened_at=since))
+    dispatcher(replace(RULES, assignment=Assignment.MANUAL)).look()
+    escalation = sql_log.escalation("web:200")
+    assert escalation is not None
+    assert escalation.priority is Priority.HIGH
+
+
 def test_processes_that_look_together_raise_once(sql_log, sql_clock, dispatcher, monkeypatch) -> None:
     waits(sql_log, sql_clock, "web:1")
     sql_clock.advance(10 * MINUTE)
     stale = sql_log.escalations("open")
-    monkeypatch.setattr(sql_log, "escalations", lambda status: stale if status == "open" else [])
+    monkeypatch.setattr(sql_log, "escalations", lambda status, limit=200: stale if status == "open" else [])
     looks = [dispatcher(replace(RULES, assignment=Assignment.MANUAL)) for _ in range(4)]
     from_threads(4, lambda index: looks[index].look())
     escalation = sql_log.escalation("web:1")
@@ -220,7 +235,7 @@ def test_an_erased_conversation_holds_up_no_other(sql_log, sql_clock, dispatcher
     sql_clock.advance(10 * MINUTE)
     stale = sql_log.escalations("open")
     sql_log.erase_customer("web:1")
-    monkeypatch.setattr(sql_log, "escalations", lambda status: stale if status == "open" else [])
+    monkeypatch.setattr(sql_log, "escalations", lambda status, limit=200: stale if status == "open" else [])
     dispatcher(replace(RULES, assignment=Assignment.MANUAL)).look()
     escalation = sql_log.escalation("web:2")
     assert escalation is not None

@@ -264,6 +264,19 @@ def test_escalations_are_listed_open_first_then_oldest(sql_log: SqlLog) -> None:
     assert [e.conversation for e in sql_log.escalations(limit=1)] == ["web:c"]
 
 
+def test_an_agents_escalations_are_found_among_any_number(sql_log: SqlLog) -> None:
+    mei, tom = agent(sql_log), agent(sql_log, "tom")
+    for number, holder in enumerate((mei, mei, mei, tom, tom)):
+        answered(sql_log, 1, f"web:{number}")
+        sql_log.open_escalation(f"web:{number}", None, "asked for a human")
+        sql_log.set_escalation(f"web:{number}", "held", holder)
+    sql_log.requeue_escalation("web:4")
+    assert [e.conversation for e in sql_log.escalations("held", 2, "tom")] == ["web:3"]
+    assert [e.conversation for e in sql_log.escalations(agent="tom")] == ["web:3"]
+    assert sql_log.escalations(agent="nobody") == []
+    assert len(sql_log.escalations(limit=None)) == 5
+
+
 def test_an_escalation_cannot_be_set_to_anything_else(sql_log: SqlLog) -> None:
     with pytest.raises(InputError, match="'held' or 'closed', got 'open'"):
         sql_log.set_escalation(CHAT, "open", None)

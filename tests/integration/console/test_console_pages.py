@@ -248,6 +248,20 @@ def test_an_agent_sees_their_own_conversations(client: TestClient, log: SqlLog, 
     assert 'data-waiting="0"' in client.get("/console?show=mine").text
 
 
+def test_an_agents_own_conversations_are_found_among_many(
+    client: TestClient, log: SqlLog, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.console.pages.ROWS_SHOWN", 1)
+    say(log, clock, "where is it?")
+    mei, tom = log.agent_by_name("mei"), log.agent_by_name("tom")
+    assert mei is not None
+    assert tom is not None
+    for conversation, agent in (("web:busy", tom), (CHAT, mei)):
+        log.open_escalation(conversation, None, "asked", Priority.URGENT if agent is tom else Priority.NORMAL)
+        log.set_escalation(conversation, "held", agent.id)
+    assert "where is it?" in client.get("/console?show=mine").text
+
+
 def test_the_service_is_measured_and_what_is_overdue_is_marked(
     client: TestClient, log: SqlLog, clock: MovableClock
 ) -> None:
