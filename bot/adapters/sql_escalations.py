@@ -114,7 +114,7 @@ class SqlEscalations(SqlAccess):
         """The open or held escalation of a conversation, or None where there is none."""
         with self._read() as session:
             row = _live(session, conversation)
-            return None if row is None else _records(session, [row])[0]
+            return None if row is None else next(iter(_records(session, [row])), None)
 
     def escalated_conversation(self, escalation: int) -> str | None:
         """The conversation of an escalation, or None where there is no such escalation."""
@@ -251,6 +251,7 @@ def _live(session: Session, conversation: str) -> EscalationRow | None:
 
 
 def _records(session: Session, rows: list[EscalationRow]) -> list[Escalation]:
+    """Escalations as the domain knows them, without those whose customer was erased since they were read."""
     conversations = {row.conversation for row in rows}
     heads = {
         head.id: head
@@ -296,6 +297,7 @@ def _records(session: Session, rows: list[EscalationRow]) -> list[Escalation]:
             lapsed=names.get(row.agent_id or 0, "") if row.status == "open" else "",
         )
         for row in rows
+        if row.conversation in heads
     ]
 
 

@@ -10,7 +10,15 @@ from sqlmodel import Session, col, distinct, func, select
 from bot.adapters.sql_engine import SqlAccess, insert_or_update
 from bot.adapters.sql_escalations import agent_names
 from bot.adapters.sql_outbox import outgoing_records
-from bot.adapters.sql_tables import AgentRow, CorrectionRow, FeedbackRow, MessageRow, OutgoingRow, TurnRow
+from bot.adapters.sql_tables import (
+    AgentRow,
+    ConversationRow,
+    CorrectionRow,
+    FeedbackRow,
+    MessageRow,
+    OutgoingRow,
+    TurnRow,
+)
 from bot.domain.records import CORRECTABLE, Correction, LoggedUtterance, Outgoing, TurnView
 from bot.errors import InputError
 
@@ -64,7 +72,7 @@ class SqlReading(SqlAccess):
         if field not in CORRECTABLE:
             raise InputError(f"a correction is of one of {', '.join(CORRECTABLE)}, got {field!r}")
         with self._write() as session:
-            _require_turn(session, turn_id)
+            _hold_turn(session, turn_id)
             if session.get(AgentRow, agent) is None:
                 raise InputError(f"there is no agent {agent}; corrections are made by an agent who exists")
             row = CorrectionRow(turn_id=turn_id, field=field, value=value, agent_id=agent, at=self._clock.now())
@@ -94,7 +102,7 @@ class SqlReading(SqlAccess):
         if value not in {1, -1}:
             raise InputError(f"feedback is +1 or -1, got {value}")
         with self._write() as session:
-            _require_turn(session, turn_id)
+            _hold_turn(session, turn_id)
             row = FeedbackRow(turn_id=turn_id, value=value, at=self._clock.now())
             insert_or_update(session, row, key=("turn_id",), update=("value", "at"))
 
@@ -159,8 +167,15 @@ class SqlReading(SqlAccess):
             ]
 
 
-def _require_turn(session: Session, turn_id: int) -> None:
-    if session.get(TurnRow, turn_id) is None:
+def _hold_turn(session: Session, turn_id: int) -> None:
+    """Keeps others from erasing a turn's customer meanwhile."""
+    held = (
+        select(ConversationRow.id)
+        .join(TurnRow, col(TurnRow.conversation) == col(ConversationRow.id))
+        .where(col(TurnRow.id) == turn_id)
+        .with_for_update(of=ConversationRow)
+    )
+    if session.exec(held).first() is None:
         raise InputError(f"there is no turn {turn_id}; it may have been erased with its customer")
 
 

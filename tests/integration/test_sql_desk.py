@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.domain.messages import Reply
 from bot.errors import InputError
+from tests.integration.conftest import SetClock
 from tests.integration.sql_examples import AT, CHAT, agent, answered, from_threads, message, turn
 
 # -- what people say about turns
@@ -331,6 +335,54 @@ def test_what_came_after_the_wish_to_be_erased_stays(sql_log: SqlLog) -> None:
         sql_log.record_turn(turn(message(number), "Hello."))
     assert sql_log.accept(message(2))
     assert [view.message_id for view in sql_log.turns(CHAT)] == ["m3", "m4"]
+
+
+def at_statement(log: SqlLog, words: str, act: Callable[[], object]) -> None:
+    """Acts once, right after a log's statement."""
+    acted: list[str] = []
+
+    def check(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if words in statement and not acted:
+            acted.append(statement)
+            act()
+
+    event.listen(log._engine, "after_cursor_execute", check)
+
+
+def test_a_customer_may_be_erased_while_escalations_are_read(
+    database_url: str, sql_log: SqlLog, sql_clock: SetClock
+) -> None:
+    with closing(open_log(database_url, sql_clock)) as other:
+        for conversation in ("web:1", "web:2"):
+            answered(sql_log, 1, conversation)
+            sql_log.open_escalation(conversation, None, "asked")
+        at_statement(sql_log, "FROM escalation", lambda: other.erase_customer("web:1"))
+        assert [each.conversation for each in sql_log.escalations()][-1] == "web:2"
+        assert [each.conversation for each in sql_log.escalations()] == ["web:2"]
+
+
+@pytest.mark.parametrize("moment", ["DELETE FROM feedback", "DELETE FROM message"])
+@pytest.mark.parametrize(
+    "tell",
+    [lambda log, turn: log.add_feedback(turn, 1), lambda log, turn: log.add_correction(turn, "intent", "x", 1)],
+    ids=["thumb", "correction"],
+)
+def test_what_is_said_of_a_turn_while_it_is_erased_is_refused(
+    database_url: str, sql_log: SqlLog, sql_clock: SetClock, tell: Callable[[SqlLog, int], object], moment: str
+) -> None:
+    agent(sql_log)
+    turn_id = answered(sql_log)
+    with closing(open_log(database_url, sql_clock)) as other, ThreadPoolExecutor(1) as pool:
+        told: list[Future[object]] = []
+
+        def tell_meanwhile() -> None:
+            told.append(pool.submit(tell, other, turn_id))
+            wait(told, 0.3)
+
+        at_statement(sql_log, moment, tell_meanwhile)
+        sql_log.erase_customer(CHAT)
+        with pytest.raises(InputError, match="erased with its customer"):
+            told[0].result()
 
 
 def test_erased_words_leave_the_files_too(tmp_path: Path, sql_clock) -> None:
