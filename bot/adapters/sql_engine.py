@@ -24,6 +24,8 @@ from bot.errors import LogUnavailableError, SettingsError
 LOCK_WAIT = 10.0
 """How long a writer waits for another one, in seconds."""
 
+_EMPTY_WAIT_MILLISECONDS = 100
+_EMPTY_AGAIN_SECONDS = 2.0
 _BEGIN = "frontdesk_begin"
 _CONNECTIONS = 30
 _Row = TypeVar("_Row", bound=SQLModel)
@@ -175,6 +177,8 @@ class SqlAccess:
         self._clock = clock
         # SQLite has one writer at a time and lets the others sleep, ever longer; these queue instead.
         self._writing = threading.Semaphore(1 if engine.dialect.name == "sqlite" else _CONNECTIONS)
+        self._closing = threading.Event()
+        self._uncleared = False
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
@@ -196,13 +200,40 @@ class SqlAccess:
             yield session
 
     def _empty_write_ahead_log(self) -> None:
-        """Takes deleted text out of SQLite's second file; PostgreSQL clears up by itself."""
-        if self._engine.dialect.name != "sqlite":
-            return
+        """Takes deleted text out of SQLite's second file; PostgreSQL clears up by itself.
+
+        SQLite cannot while somebody reads it; as callers hold a conversation's lock, a thread goes on trying then.
+        """
+        if self._engine.dialect.name == "sqlite" and not self._emptied():
+            threading.Thread(target=self._empty_later, name="empty-wal", daemon=True).start()
+
+    def _empty_later(self) -> None:
+        while not self._closing.wait(_EMPTY_AGAIN_SECONDS):
+            if self._emptied():
+                return
+
+    def _emptied(self) -> bool:
+        """Tries it once; False where the file was in use."""
         # SQLite refuses to do this within a transaction.
         alone = self._engine.execution_options(**{_BEGIN: ""})
-        with reporting_outage(self._engine.url), alone.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with reporting_outage(self._engine.url), alone.connect() as connection:
+                usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={_EMPTY_WAIT_MILLISECONDS}")
+                try:
+                    busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                finally:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={usual}")
+        except LogUnavailableError:
+            busy = True
+        self._uncleared = bool(busy)
+        return not busy
+
+    def _stop(self) -> None:
+        """Ends the thread that empties SQLite's second file, with a last try."""
+        self._closing.set()
+        if self._uncleared:
+            self._emptied()
 
 
 def insert_once(session: Session, row: SQLModel) -> bool:

@@ -41,6 +41,7 @@ class SqlLog(SqlTurns, SqlConversations, SqlReading, SqlOutbox, SqlEscalations, 
 
     def close(self) -> None:
         """Closes all connections."""
+        self._stop()
         self._engine.dispose()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
@@ -17,6 +18,7 @@ from bot.adapters.sql_log import SqlLog, open_log
 from bot.domain.messages import Reply
 from bot.errors import InputError
 from tests.integration.conftest import SetClock
+from tests.integration.redis_servers import measured, wait_until
 from tests.integration.sql_examples import AT, CHAT, agent, answered, from_threads, message, turn
 
 # -- what people say about turns
@@ -391,4 +393,22 @@ def test_erased_words_leave_the_files_too(tmp_path: Path, sql_clock) -> None:
     assert any(b"xyzzy" in file.read_bytes() for file in tmp_path.iterdir())
     log.erase_customer("web:1")
     assert not any(b"xyzzy" in file.read_bytes() for file in tmp_path.iterdir())
+    log.close()
+
+
+@pytest.mark.parametrize("ended", ["the reader", "the log"])
+def test_erased_words_leave_the_files_once_nobody_reads_them(tmp_path: Path, sql_clock: SetClock, ended: str) -> None:
+    log = open_log(f"sqlite:///{tmp_path}/log.db", sql_clock)
+    log.accept(message(1, "web:1", "my secret is xyzzy"))
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM message").fetchone() == (1,)
+        with measured(at_most=5):
+            log.erase_customer("web:1")
+        assert log.accept(message(2, "web:2"))
+        assert any(b"xyzzy" in file.read_bytes() for file in tmp_path.iterdir())
+        reader.execute("COMMIT")
+    if ended == "the log":
+        log.close()
+    wait_until(lambda: not any(b"xyzzy" in file.read_bytes() for file in tmp_path.iterdir()))
     log.close()
