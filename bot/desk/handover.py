@@ -250,8 +250,9 @@ class Desk:
         words = hide(text.replace("\x00", "").strip(), self._hidden_numbers)
         if not 1 <= len(words) <= LONGEST_REPLY:
             raise InputError(f"A note has 1 to {LONGEST_REPLY} characters; this one has {len(words)}.")
-        self._log.add_note(self._head(conversation).id, agent.id, words)
-        self._log.audit(agent.name, "note", conversation)
+        with self._state.lock(conversation):
+            self._log.add_note(self._head(conversation).id, agent.id, words)
+            self._log.audit(agent.name, "note", conversation)
 
     def _head(self, conversation: str) -> ConversationSummary:
         head = self._log.conversation(conversation)

@@ -106,6 +106,7 @@ class FakeLog:
         return {agent.name: agent for agent in (MEI, TOM, ADA, GONE)}.get(name)
 
     def add_note(self, conversation: str, agent: int, text: str) -> None:
+        assert self.state.mutex.locked()
         self.noted.append((conversation, agent, text))
 
     def audit(self, who: str, action: str, detail: str) -> None:
