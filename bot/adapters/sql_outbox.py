@@ -171,6 +171,11 @@ class SqlOutbox(SqlAccess):
             session.flush()
             return row.id
 
+    def was_queued(self, conversation: str, key: str) -> bool:
+        """Whether a message to a customer was queued with this key."""
+        with self._read() as session:
+            return _key_used(session, conversation, key)
+
     def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
         """Claims due messages for `lease` seconds, at most one a conversation and in order within each.
 

@@ -147,6 +147,8 @@ class Desk:
             raise InputError(f'"{phrase}" is among the unwanted words of bot.yaml; say it without.')
         with self._state.lock(conversation):
             head = self._head(conversation)
+            if key is not None and self._log.was_queued(conversation, key):
+                return
             current = self._take(head, agent)
             message = Reply(words, _lang(current, head))
             escalation = self._log.escalation(conversation)

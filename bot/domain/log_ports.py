@@ -107,6 +107,9 @@ class Outbox(Protocol):
             Its id, or None where the key was used already.
         """
 
+    def was_queued(self, conversation: str, key: str) -> bool:
+        """Whether a message to a customer was queued with this key."""
+
     def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
         """Claims due messages for `lease` seconds, at most one a conversation and in order within each."""
 

@@ -37,6 +37,8 @@ def test_a_key_is_used_once_a_conversation(sql_log: SqlLog) -> None:
     say(sql_log, "late", key="late:1")
     assert sql_log.add_outgoing(CHAT, Reply("late again", "en"), author="system", key="late:1") is None
     say(sql_log, "late", "telegram:43", key="late:1")
+    assert sql_log.was_queued(CHAT, "late:1")
+    assert not sql_log.was_queued(CHAT, "late:2")
     say(sql_log, "more")
     assert [row.text for row in sql_log.outgoing_since(CHAT, 0)] == ["late", "more"]
 

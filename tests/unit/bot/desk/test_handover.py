@@ -102,6 +102,10 @@ class FakeLog:
             self.live = replace(self.live, first_reply_at=NOW)
         return len(self.sent)
 
+    def was_queued(self, conversation: str, key: str) -> bool:
+        assert self.state.mutex.locked()
+        return key in self.keys
+
     def agent_by_name(self, name: str) -> Agent | None:
         return {agent.name: agent for agent in (MEI, TOM, ADA, GONE)}.get(name)
 
@@ -206,6 +210,14 @@ def test_a_reply_submitted_twice_is_sent_once(desk: Desk, log: FakeLog) -> None:
     desk.reply(CHAT, MEI, "Hello!", key="form-1")
     assert [text for author, text, _ in log.sent if author == "agent"] == ["Hello!"]
     assert log.trail.count(("mei", "reply")) == 1
+
+
+def test_a_reply_submitted_twice_takes_no_closed_conversation_again(desk: Desk, log: FakeLog) -> None:
+    desk.reply(CHAT, MEI, "Hello!", key="form-1")
+    desk.close(CHAT, MEI)
+    said, trail = list(log.sent), list(log.trail)
+    desk.reply(CHAT, MEI, "Hello!", key="form-1")
+    assert (log.sent, log.trail, log.live, log.stored.status) == (said, trail, None, Status.CLOSED)
 
 
 def test_only_the_holder_replies(desk: Desk, log: FakeLog) -> None:
