@@ -28,6 +28,7 @@ _EMPTY_WAIT_MILLISECONDS = 100
 _EMPTY_AGAIN_SECONDS = 2.0
 _BEGIN = "frontdesk_begin"
 _CONNECTIONS = 30
+_IDLE_SECONDS = 30.0
 _Row = TypeVar("_Row", bound=SQLModel)
 _OUR_FAULT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 _POSTGRES_LIMITS = {
@@ -78,7 +79,7 @@ def create_log_engine(url: URL, *, lock_wait: float = LOCK_WAIT) -> Engine:
 
     Args:
         url: what `parse_url` gave.
-        lock_wait: how long a writer waits for another one (SQLite), in seconds.
+        lock_wait: how long a writer waits for another one, in seconds.
 
     Returns:
         An engine; nothing is connected yet.
@@ -88,7 +89,9 @@ def create_log_engine(url: URL, *, lock_wait: float = LOCK_WAIT) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return _create(url, {name: value for name, value in _POSTGRES_LIMITS.items() if name not in url.query})
+    engine = _create(url, {name: value for name, value in _POSTGRES_LIMITS.items() if name not in url.query})
+    event.listen(engine, "connect", lambda connection, _record: _prepare_postgres(connection, lock_wait))
+    return engine
 
 
 def _create(url: URL, connect_args: dict[str, Any]) -> Engine:
@@ -112,6 +115,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _prepare_postgres(connection: Any, lock_wait: float) -> None:
+    # A process that hangs within a transaction would keep its rows from all others for ever.
+    for name, seconds in (("lock_timeout", lock_wait), ("idle_in_transaction_session_timeout", _IDLE_SECONDS)):
+        connection.execute(f"SET {name} = {round(seconds * 1000)}")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -57,6 +57,7 @@ def migration_config(connection: Connection) -> Config:
 
 def _run_migrations(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = {round(_MIGRATION_WAIT * 1000)}"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     command.upgrade(migration_config(connection), "head")
 

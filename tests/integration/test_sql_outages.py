@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from bot.adapters.sql_engine import create_log_engine, parse_url
 from bot.adapters.sql_log import SqlLog, open_log
@@ -59,6 +60,36 @@ def test_postgresql_goes_away_and_comes_back(own_postgres, sql_clock) -> None:
     assert log.accept(message(2))
     assert not log.accept(message(1))
     log.close()
+
+
+def frozen_within_a_transaction(engine: Engine) -> Connection:
+    connection = engine.connect()
+    connection.execute(text("SELECT id FROM conversation WHERE id = 'telegram:1' FOR UPDATE"))
+    return connection
+
+
+def test_a_row_that_another_process_keeps_is_not_waited_for_for_ever(migrated_postgres_url, sql_clock) -> None:
+    engine = create_log_engine(parse_url(migrated_postgres_url), lock_wait=0.5)
+    with closing(SqlLog(engine, sql_clock)) as log:
+        log.accept(message(1))
+        with frozen_within_a_transaction(engine), pytest.raises(LogUnavailableError, match="lock timeout"):
+            log.accept(message(2))
+        assert log.accept(message(2))
+        log.erase_customer("telegram:1")
+
+
+def test_a_process_that_hangs_within_a_transaction_loses_its_rows(
+    migrated_postgres_url, sql_clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(SqlLog(create_log_engine(parse_url(migrated_postgres_url)), sql_clock)) as log:
+        log.accept(message(1))
+        monkeypatch.setattr("bot.adapters.sql_engine._IDLE_SECONDS", 0.5)
+        frozen = create_log_engine(parse_url(migrated_postgres_url))
+        with frozen_within_a_transaction(frozen) as connection:
+            assert log.accept(message(2))
+            connection.invalidate()
+        frozen.dispose()
+        log.erase_customer("telegram:1")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, sql_clock) -> None:
