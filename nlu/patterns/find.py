@@ -106,4 +106,6 @@ def _phones(text: str, lang: str) -> Iterator[Entity]:
         numbers += [(match.start, match.raw_string, match.number) for match in found]
     for start, raw, number in numbers:
         value = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        yield Entity("phone", start, start + len(raw), raw, value, "pattern")
+        digits = raw.strip()  # the library takes a space before a number along
+        first = start + raw.index(digits)
+        yield Entity("phone", first, first + len(digits), digits, value, "pattern")

@@ -34,6 +34,7 @@ TODAY = date(2026, 3, 4)
         ("+86 138-1234-5678", "en", [("phone", "+8613812345678")]),
         ("call me at 13800138000 please", "en", [("phone", "+8613800138000")]),
         ("call me at 138-0013-8000 please", "en", [("phone", "+8613800138000")]),
+        ("1/ 13800138000", "zh", [("phone", "+8613800138000")]),
         ("CALL ME ON 13800138000", "en", [("phone", "+8613800138000")]),
         ("MY NUMBER IS 4155552671", "en", [("phone", "+14155552671")]),
         ("1-310-555-2234", "en", [("phone", "+13105552234")]),
@@ -113,6 +114,7 @@ def test_what_follows_a_pattern_is_found_with_its_value(text: str, lang: str, ex
     found = find_patterns(text, lang, TODAY)
     assert [(entity.type, entity.value) for entity in found] == expected
     assert all(entity.source == "pattern" for entity in found)
+    assert all(text[entity.start : entity.end] == entity.text == entity.text.strip() for entity in found)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_anything_can_be_searched_and_offsets_hold(text: str, lang: str, today: 
     if not date(2, 1, 1) < today < date(9990, 1, 1):
         return
     found = find_patterns(text, lang, today)
-    assert all(text[entity.start : entity.end] == entity.text for entity in found)
+    assert all(text[entity.start : entity.end] == entity.text == entity.text.strip() for entity in found)
     assert all(left.end <= right.start for left, right in pairwise(found))
 
 
