@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from retrieval.languages import language_of, language_tag, spoken_language
 from retrieval.records import Problems, Record, kind_of, read_records
 from retrieval.types import FaqEntry, FaqError, FaqQuery
 
-_DEFAULT_LANG = "en"
 _MAX_ID = 10**18
 
 
-def read_faq(*paths: str | Path) -> list[FaqEntry]:
+def read_faq(*paths: str | Path, languages: Sequence[str] | None = None) -> list[FaqEntry]:
     """Reads FAQ entries from JSON lines, CSV or YAML files, told by their endings.
 
     An entry has `id`, `question` and `answer`; `variants`, `lang` and `tags` may be absent. Numbers are taken as ids.
+    Of a `lang` the primary language counts (`zh` for `zh_CN`); where there is none, it follows from the text.
 
     Args:
         *paths: the files; ids are unique across all of them.
+        languages: the only languages that are taken; None for any.
 
     Returns:
         The entries in the order of the files. Where anything is wrong anywhere, nothing is returned: one `FaqError`
@@ -33,7 +35,7 @@ def read_faq(*paths: str | Path) -> list[FaqEntry]:
     seen: dict[str, Record] = {}
     lists = frozenset({"variants", "tags"})
     for record in _all_records(paths, ("id", "question", "answer"), lists, problems):
-        entry = _entry(_Fields(record, problems))
+        entry = _entry(_Fields(record, problems), languages)
         if not entry.id:
             continue
         first = seen.setdefault(entry.id, record)
@@ -48,7 +50,7 @@ def read_faq(*paths: str | Path) -> list[FaqEntry]:
 def read_queries(path: str | Path) -> list[FaqQuery]:
     """Reads labelled FAQ queries from a JSON lines, CSV or YAML file.
 
-    A query has `query` and `relevant`, a list of FAQ ids; `lang` may be absent.
+    A query has `query` and `relevant`, a list of FAQ ids; `lang` may be absent and then follows from the text.
 
     Args:
         path: the file.
@@ -65,7 +67,7 @@ def read_queries(path: str | Path) -> list[FaqQuery]:
         if not relevant and not fields.refused("relevant"):
             fields.refuse("relevant", "expected a list of at least one FAQ id, got none")
         query = fields.text("query")
-        queries.append(FaqQuery(query, tuple(dict.fromkeys(relevant)), fields.text("lang", default=_DEFAULT_LANG)))
+        queries.append(FaqQuery(query, tuple(dict.fromkeys(relevant)), fields.lang(query)))
     problems.raise_if_any()
     return queries
 
@@ -122,12 +124,13 @@ def _all_records(
         yield from read_records(Path(path), required, lists, problems)
 
 
-def _entry(fields: _Fields) -> FaqEntry:
+def _entry(fields: _Fields, languages: Sequence[str] | None) -> FaqEntry:
+    question, answer = fields.text("question"), fields.text("answer")
     return FaqEntry(
         id=fields.text("id", numbers=True),
-        question=fields.text("question"),
-        answer=fields.text("answer"),
-        lang=fields.text("lang", default=_DEFAULT_LANG),
+        question=question,
+        answer=answer,
+        lang=fields.lang(question, answer, languages=languages),
         variants=fields.texts("variants"),
         tags=fields.texts("tags"),
     )
@@ -150,11 +153,19 @@ class _Fields:
         """Whether the field's value was wrong."""
         return name in self._refused
 
-    def text(self, name: str, *, default: str = "", numbers: bool = False) -> str:
-        """A text without its outer white space; a default makes the field optional."""
+    def lang(self, *texts: str, languages: Sequence[str] | None = None) -> str:
+        """The language that is named, or else that of the texts."""
+        named = self._record.fields.get("lang")
+        code = language_of(*texts) if named is None else self.text("lang")
+        tag = language_tag(code) if languages is None else spoken_language(code, languages)
+        if tag is None and not self.refused("lang"):
+            expected = "a language such as en or zh" if languages is None else f"one of {', '.join(languages)}"
+            self.refuse("lang", f"expected {expected}, got {code!r}")
+        return tag or ""
+
+    def text(self, name: str, *, numbers: bool = False) -> str:
+        """A text without its outer white space."""
         value = self._record.fields.get(name)
-        if value is None and default:
-            return default
         if value is None:
             self.refuse(name, "expected text, the field is missing; add it")
             return ""

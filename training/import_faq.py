@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nlu.text import detect_language
 from nlu.types import InputError
+from retrieval.languages import spoken_language
 from retrieval.records import Record
 from retrieval.types import FaqEntry
 from training.import_drafts import draft_entry
@@ -24,7 +25,7 @@ def convert_faq(paths: Sequence[Path], known: KnownFaq, languages: Sequence[str]
     Args:
         paths: the files, told by their endings.
         known: ids and wordings that are taken already; grows by what is taken here.
-        languages: languages on offer where an entry names none.
+        languages: the languages of the bot.
         report: is told of every change and refusal.
 
     Returns:
@@ -59,7 +60,7 @@ def admit(
         draft: the entry; an empty id or language is filled in.
         source: where it stands.
         known: ids and wordings that are taken already; grows by the entry.
-        languages: languages on offer where the entry names none.
+        languages: the languages of the bot.
         report: is told of every change and refusal.
 
     Returns:
@@ -69,7 +70,10 @@ def admit(
     if draft.id and (place := known.place_of_id(draft.id)):
         report.refuse(path, line, "id", f"{draft.id!r} is already used in {place}; ids must be unique")
         return None
-    lang = draft.lang or detect_language(draft.question, languages) or detect_language(draft.answer, languages)
+    lang = spoken_language(draft.lang, languages) if draft.lang else _detected(draft, languages)
+    if lang is None and draft.lang:
+        report.refuse(path, line, "lang", f"expected one of {', '.join(languages)}, got {draft.lang!r}; correct it")
+        return None
     if lang is None:
         report.refuse(
             path, line, "lang", f"is missing and the text is in none of {', '.join(languages)}; add the field"
@@ -81,11 +85,17 @@ def admit(
     entry = replace(draft, id=draft.id or free_id(draft.question, lang, known), lang=lang)
     if not draft.lang:
         report.change(path, line, "lang", f"was missing, detected {lang}")
+    elif draft.lang != lang:
+        report.change(path, line, "lang", f"{draft.lang} read as {lang}")
     if not draft.id:
         report.change(path, line, "id", f"was missing, made {entry.id} from the question")
     entry = replace(entry, variants=_new_variants(entry, source, known, report))
     known.add(entry, source)
     return entry
+
+
+def _detected(draft: FaqEntry, languages: Sequence[str]) -> str | None:
+    return detect_language(draft.question, languages) or detect_language(draft.answer, languages)
 
 
 def _all_records(paths: Sequence[Path], report: Report) -> Iterator[Record]:

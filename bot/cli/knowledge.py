@@ -47,9 +47,9 @@ def put(
 ) -> None:
     """Add the entries of FAQ files, or replace those that have their ids; what is the same already stays."""
     begin, end = _moment("--valid-from", valid_from), _moment("--valid-until", valid_until)
-    entries = read_faq(*data_files(files))
     log, editor = _open(read_settings())
     try:
+        entries = read_faq(*data_files(files), languages=editor.languages)
         before = {version.entry.id: version for version in editor.entries()}
         drafts = [FaqDraft(editor.checked(entry), True, begin, end) for entry in entries]
         new = [draft for draft in drafts if not _stands(before.get(draft.entry.id), draft)]

@@ -12,6 +12,7 @@ from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
 from nlu.types import Understanding
+from retrieval.languages import spoken_language
 from retrieval.plain_text import plain_text
 from retrieval.types import FaqEntry, FaqSearch
 
@@ -79,7 +80,8 @@ class FaqEditor:
     ) -> None:
         self._log = log
         self._clock = clock
-        self._languages = languages
+        self.languages = tuple(languages)
+        """The languages of the bot."""
         self._released = released
         self._edited = edited
 
@@ -130,8 +132,9 @@ class FaqEditor:
         Raises:
             InputError: a text is empty or too long, or the bot does not speak the language.
         """
-        if entry.lang not in self._languages:
-            raise InputError(f"lang: expected one of {', '.join(self._languages)}, got {entry.lang!r}")
+        lang = spoken_language(entry.lang, self.languages)
+        if lang is None:
+            raise InputError(f"lang: expected one of {', '.join(self.languages)}, got {entry.lang!r}")
         question, answer = plain_text(entry.question).strip(), plain_text(entry.answer).strip()
         for name, text in (("question", question), ("answer", answer)):
             if not text:
@@ -139,7 +142,7 @@ class FaqEditor:
         if len(answer) > MAX_ANSWER:
             raise InputError(f"answer: expected at most {MAX_ANSWER} characters, got {len(answer)}; split the entry")
         variants = dict.fromkeys(text for text in (plain_text(each).strip() for each in entry.variants) if text)
-        return replace(entry, question=question, answer=answer, variants=tuple(variants))
+        return replace(entry, question=question, answer=answer, lang=lang, variants=tuple(variants))
 
     def _known(self, entry: str) -> FaqEntry | None:
         return next((each for each in self._released() if each.id == entry), None)

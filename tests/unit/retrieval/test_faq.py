@@ -15,7 +15,7 @@ from retrieval.faq import read_faq, read_queries, write_faq
 from retrieval.types import FaqEntry, FaqError, FaqQuery
 
 FULL = FaqEntry("a.en", "Do you ship?", "Yes.\nWe do.", "en", ("ship?", "shipping, please"), ("delivery",))
-LEAST = FaqEntry("7", "送货吗？", "送。")
+LEAST = FaqEntry("7", "送货吗？", "送。", "zh")
 
 JSON_LINES = (
     json.dumps(asdict(FULL))
@@ -76,6 +76,10 @@ WRONG = {
     "id of the wrong type": ({"id": True}, "f.jsonl:2: id: expected text or a number, got true or false"),
     "endless id": ({"id": float("inf")}, "f.jsonl:2: id: expected text or a number, got a number"),
     "lang of the wrong type": ({"lang": ["en"]}, "f.jsonl:2: lang: expected text, got a list"),
+    "lang that is none": (
+        {"lang": "Klingon!"},
+        "f.jsonl:2: lang: expected a language such as en or zh, got 'Klingon!'",
+    ),
     "variants as one text": ({"variants": "a|b"}, "f.jsonl:2: variants: expected a list of texts, got text"),
     "a variant of the wrong type": ({"variants": ["a", {}]}, "f.jsonl:2: variants[1]: expected text, got an object"),
     "an empty variant": ({"variants": [""]}, "f.jsonl:2: variants[0]: expected text, it is empty"),
@@ -122,6 +126,20 @@ def test_many_problems_are_counted(tmp_path):
     assert str(error.value).endswith("... and 480 more")
 
 
+def test_the_language_follows_from_the_text_or_is_the_primary_one(tmp_path):
+    record = {"id": "x", "question": "送货吗？", "answer": "送。"}
+    named = [record | {"id": code, "lang": code} for code in ("zh_CN", "zh-Hans", "EN-us", "English")]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (record, *named)))
+    assert [entry.lang for entry in read_faq(tmp_path / "f.jsonl")] == ["zh", "zh", "zh", "en", "en"]
+
+
+def test_only_languages_on_offer_are_taken(tmp_path):
+    (tmp_path / "f.jsonl").write_text('{"id": "x", "question": "q", "answer": "a", "lang": "fr-CA"}\n')
+    assert read_faq(tmp_path / "f.jsonl", languages=("fr",))[0].lang == "fr"
+    with pytest.raises(FaqError, match=r"f.jsonl:1: lang: expected one of zh, en, got 'fr-CA'"):
+        read_faq(tmp_path / "f.jsonl", languages=("zh", "en"))
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30).map(str.strip).filter(bool)
 ENTRIES = st.lists(
     st.builds(
@@ -160,8 +178,8 @@ def test_csv_and_yaml_round_trip(tmp_path, rows):
     entries = [FaqEntry(f"e{i}", question, answer, "en", tuple(own)) for i, (question, answer, own) in enumerate(rows)]
     table = io.StringIO(newline="")
     writer = csv.writer(table)
-    writer.writerow(["id", "question", "answer", "variants"])
-    writer.writerows([entry.id, entry.question, entry.answer, "|".join(entry.variants)] for entry in entries)
+    writer.writerow(["id", "question", "answer", "lang", "variants"])
+    writer.writerows([entry.id, entry.question, entry.answer, "en", "|".join(entry.variants)] for entry in entries)
     (tmp_path / "f.csv").write_bytes(table.getvalue().encode())
     records = [{**asdict(entry), "variants": list(entry.variants), "tags": []} for entry in entries]
     (tmp_path / "f.yaml").write_text(yaml.safe_dump(records, allow_unicode=True), encoding="utf-8")
@@ -180,9 +198,12 @@ def test_any_bytes_give_entries_or_a_faq_error(tmp_path, content, ending):
 
 def test_queries_are_read(tmp_path):
     (tmp_path / "q.jsonl").write_text('{"query": "ship?", "relevant": ["a", 7, "a"]}\n')
-    (tmp_path / "q.csv").write_text("query,relevant,lang\nship?,a|7,zh\n")
+    (tmp_path / "q.csv").write_text("query,relevant,lang\nship?,a|7,zh_CN\n怎么送货,a,\n", "utf-8")
     assert read_queries(tmp_path / "q.jsonl") == [FaqQuery("ship?", ("a", "7"), "en")]
-    assert read_queries(tmp_path / "q.csv") == [FaqQuery("ship?", ("a", "7"), "zh")]
+    assert read_queries(tmp_path / "q.csv") == [
+        FaqQuery("ship?", ("a", "7"), "zh"),
+        FaqQuery("怎么送货", ("a",), "zh"),
+    ]
 
 
 WRONG_QUERIES = {

@@ -168,6 +168,17 @@ def test_a_language_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
     assert places(report.broken) == [(1, "lang")]
 
 
+def test_a_language_is_read_as_the_bot_names_it_or_refused(tmp_path: Path) -> None:
+    named = ["EN", "English", "zh_CN", "zh-Hans", "Deutsch", "fr"]
+    content = lines(*({"question": f"question {lang}?", "answer": "x", "lang": lang} for lang in named))
+    entries, report = faq(tmp_path / "a.jsonl", content)
+    assert [entry.lang for entry in entries] == ["en", "en", "zh", "zh"]
+    assert [str(note) for note in report.broken] == [
+        f"{tmp_path}/a.jsonl:5: lang: expected one of zh, en, got 'Deutsch'; correct it",
+        f"{tmp_path}/a.jsonl:6: lang: expected one of zh, en, got 'fr'; correct it",
+    ]
+
+
 def test_html_in_texts_becomes_text_and_is_told(tmp_path: Path) -> None:
     answer = "<p>30 days.</p><script>steal()</script><ul><li onclick='x()'>box</li></ul>"
     record = {"question": "<b>Can I</b><br>return it?", "answer": answer, "variants": ["<i>Send</i> back", "a < b"]}
