@@ -43,6 +43,10 @@ _WORDS_TOO = frozenset(
         *("output", "section", "source", "summary", "template", "time", "title", "track"),
     )
 )
+# "Use the <style> tag." names one, where it is not closed, has no attributes and stands apart from letters and tags.
+_NAMED = frozenset(("script", "style", "noscript", "iframe", "head", "textarea"))
+_APART_BEFORE = re.compile(r"(?<![\w>])<", re.ASCII)
+_APART_AFTER = re.compile(r"(?![\w<])", re.ASCII)
 
 # Quoted values may hold `>`; their bounds keep a text full of open quotes from being read to its end at every tag.
 _QUOTED = r"""(?:[^<>"']++|"[^"]{0,2000}+"|'[^']{0,2000}+'){0,40}+"""
@@ -55,6 +59,8 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1
 _BARE = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
 # A non-character stands for `<` that opens no tag, so that no tag comes of it when what stood between is gone.
 _LONE = "\ufdd0"
+# Another stands for `<` of a tag that the text names.
+_NAMING = "\ufdd1"
 _COMPLETED = re.compile(rf"{_LONE}(?=(?:!--|/?([a-z][a-z0-9:]{{0,12}})(?=[\s/>])[^<>{_LONE}]*>))", re.IGNORECASE)
 _SANITISED = re.compile(r'<(br|hr)>|<a(?: href="([^"]*)")?>|</a>')
 _HAN_BREAK = re.compile(rf"(?<=[{_HAN}])[ \t]*+\n\s*+(?=[{_HAN}])")
@@ -89,14 +95,17 @@ def plain_text(text: str) -> str:
     if not has_markup(text):
         return text
     safe = nh3.clean(
-        _flatten(text.replace("\r\n", "\n").replace(_LONE, "")),
+        _flatten(text.replace("\r\n", "\n").replace(_LONE, "").replace(_NAMING, "")),
         tags={"a", "br", "hr"},
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )
     read = _COMPLETED.sub(lambda match: "< " if (match[1] or "p").lower() in _KNOWN - _WORDS_TOO else "<", _read(safe))
-    lines = (_SPACES.sub(" ", line).strip().removesuffix(" |") for line in read.replace(_LONE, "<").split("\n"))
+    lines = (
+        _SPACES.sub(" ", line).strip().removesuffix(" |")
+        for line in read.replace(_LONE, "<").replace(_NAMING, "<").split("\n")
+    )
     return re.sub(r"\n{3,}", "\n\n", "\n".join("" if line in ("-", "|") else line for line in lines)).strip()
 
 
@@ -112,7 +121,19 @@ def _counts(match: re.Match[str], closed: frozenset[str]) -> bool:
     rest = match[0].lstrip("</")[len(name) : -1].strip(" \t\r\n/")
     if name in _WORDS_TOO and name not in closed and "=" not in rest:
         return False
+    if _is_named(match, closed):
+        return False
     return name in _KNOWN and (len(name) > 1 or not rest or "=" in rest)
+
+
+def _is_named(match: re.Match[str], closed: frozenset[str]) -> bool:
+    name = (match[2] or "").lower()
+    return (
+        name in _NAMED - closed
+        and match[0].lower() == f"<{name}>"
+        and bool(_APART_BEFORE.match(match.string, match.start()))
+        and bool(_APART_AFTER.match(match.string, match.end()))
+    )
 
 
 def _flatten(text: str) -> str:
@@ -127,7 +148,7 @@ def _flatten(text: str) -> str:
         place = match.end()
         if not _counts(match, closed):
             # Only its first sign, as a tag may stand inside what looked like one.
-            parts.append(_LONE)
+            parts.append(_NAMING if _is_named(match, closed) else _LONE)
             place = match.start() + 1
             continue
         closing, name = match[1], (match[2] or "").lower()

@@ -24,13 +24,16 @@ _FORMULA_ERRORS = frozenset(("#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#N/A", "#
 _Complain = Callable[[str, str], None]
 
 
-def draft_entry(fields: Mapping[str, object], source: Source, report: Report) -> FaqEntry | None:
-    """Makes an entry of a record that has standard names; HTML in its texts becomes plain text.
+def draft_entry(
+    fields: Mapping[str, object], source: Source, report: Report, as_plain: Callable[[str], str] = plain_text
+) -> FaqEntry | None:
+    """Makes an entry of a record that has standard names.
 
     Args:
         fields: the record; `question` and `answer` are required.
         source: where it stands.
         report: is told of every change, and of everything that is wrong.
+        as_plain: makes plain text of question, answer and variants; by default of HTML.
 
     Returns:
         The entry, its id and language empty where the record has none; None where anything is wrong.
@@ -45,21 +48,21 @@ def draft_entry(fields: Mapping[str, object], source: Source, report: Report) ->
     def change(name: str, message: str) -> None:
         report.change(source.path, source.line, name, message)
 
+    def shown(name: str, text: str, longest: int) -> str:
+        return _shown(name, text, as_plain, longest, complain, change)
+
     def wordings(name: str) -> tuple[str, ...]:
-        shown = (
-            _shown(f"{name}[{number}]", text, MAX_QUESTION, complain, change)
-            for number, text in enumerate(_texts(name, fields.get(name), complain))
-        )
-        return tuple(" ".join(text.split("\n")) for text in shown)
+        texts = enumerate(_texts(name, fields.get(name), complain))
+        return tuple(" ".join(shown(f"{name}[{number}]", text, MAX_QUESTION).split("\n")) for number, text in texts)
 
     number = fields.get("id")
     is_number = isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < _MAX_NUMBER
     name = str(number) if is_number else number
-    question = _shown("question", _text("question", fields.get("question"), complain), MAX_QUESTION, complain, change)
+    question = shown("question", _text("question", fields.get("question"), complain), MAX_QUESTION)
     draft = FaqEntry(
         id="" if name is None else _text("id", name, complain),
         question=" ".join(question.split()) if "\n" in question else question,
-        answer=_shown("answer", _text("answer", fields.get("answer"), complain), MAX_ANSWER, complain, change),
+        answer=shown("answer", _text("answer", fields.get("answer"), complain), MAX_ANSWER),
         lang="" if fields.get("lang") is None else _text("lang", fields["lang"], complain),
         variants=wordings("variants"),
         tags=_texts("tags", fields.get("tags"), complain),
@@ -67,12 +70,14 @@ def draft_entry(fields: Mapping[str, object], source: Source, report: Report) ->
     return None if count else draft
 
 
-def _shown(name: str, text: str, longest: int, complain: _Complain, change: _Complain) -> str:
+def _shown(
+    name: str, text: str, as_plain: Callable[[str], str], longest: int, complain: _Complain, change: _Complain
+) -> str:
     """A text as customers will see it."""
     if len(text) > _MAX_WRITTEN:
         complain(name, f"expected at most {longest:,} characters, got {len(text):,}; shorten it or split it")
         return text
-    plain = plain_text(text)
+    plain = as_plain(text)
     if text and not plain:
         complain(name, "expected text, nothing is left without its HTML; write it as text")
     elif len(plain) > longest:

@@ -16,7 +16,7 @@ from training.import_file_kinds import MAX_ENTRIES
 from training.import_known import KnownFaq, Source, free_id, wording_key
 from training.import_names import FAQ_NAMES, with_standard_names
 from training.import_report import Report
-from training.import_sources import read_source
+from training.import_sources import plain_reading, read_source
 
 
 def convert_faq(paths: Sequence[Path], known: KnownFaq, languages: Sequence[str], report: Report) -> list[FaqEntry]:
@@ -43,7 +43,7 @@ def convert_faq(paths: Sequence[Path], known: KnownFaq, languages: Sequence[str]
     for record in records:
         source = Source(record.path, record.line)
         fields = with_standard_names(record.path, record.line, record.fields, FAQ_NAMES, report)
-        draft = draft_entry(fields, source, report)
+        draft = draft_entry(fields, source, report, plain_reading(record.path))
         entry = draft and admit(draft, source, known, languages, report)
         if entry:
             entries.append(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from retrieval.plain_text import plain_text
 from retrieval.records import Record, read_records
 from training.import_file_kinds import fault_of
 from training.import_names import FAQ_LISTS, FAQ_NAMES, csv_header, standard_name
@@ -41,6 +42,11 @@ def read_source(path: Path, report: Report) -> Iterator[Record]:
         report.refuse(path, None, "", "expected at least one question with its answer, found none; check the file")
 
 
+def plain_reading(path: Path) -> Callable[[str], str]:
+    """What makes plain text of the texts of a file's records: those of pages are plain already."""
+    return str if path.suffix.lower() in _PAGES else plain_text
+
+
 def _read_lines(path: Path, report: Report) -> Iterator[Record]:
     header = csv_header(path)
     meant = {standard_name(name, FAQ_NAMES) for name in header}
@@ -58,11 +64,14 @@ def _read_lines(path: Path, report: Report) -> Iterator[Record]:
     yield from read_records(path, (), FAQ_LISTS, FaqProblems(report))
 
 
+_PAGES: dict[str, _Reader] = {
+    **dict.fromkeys((".md", ".markdown"), read_markdown),
+    **dict.fromkeys((".html", ".htm"), read_html),
+}
 _READERS: dict[str, _Reader] = {
     **dict.fromkeys((".jsonl", ".ndjson", ".csv", ".yaml", ".yml"), _read_lines),
     ".xlsx": read_workbook,
-    **dict.fromkeys((".md", ".markdown"), read_markdown),
-    **dict.fromkeys((".html", ".htm"), read_html),
+    **_PAGES,
 }
 
 FAQ_ENDINGS = tuple(_READERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -186,6 +187,24 @@ def test_html_in_texts_becomes_text_and_is_told(tmp_path: Path) -> None:
     assert (entries[0].question, entries[0].answer) == ("Can I return it?", "30 days.\n- box")
     assert entries[0].variants == ("Send back", "a < b")
     assert [note.field for note in report.changed if "HTML" in note.message] == ["question", "answer", "variants[0]"]
+
+
+CODE = "<iframe src='x'></iframe>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("a.html", f"<h2>How?</h2><code>{html.escape(CODE)}</code>", id="HTML"),
+        pytest.param("a.html", f"<dl><dt>How?<dd><pre>{html.escape(CODE)}</pre></dl>", id="terms"),
+        pytest.param("a.md", f"## How?\n\n```\n{CODE}\n```\n", id="Markdown"),
+        pytest.param("a.md", f"|question|answer|\n|---|---|\n|How?|`{CODE}`|\n", id="a table"),
+        pytest.param("a.jsonl", lines({"question": "How?", "answer": html.escape(CODE)}), id="JSON lines"),
+    ],
+)
+def test_html_is_taken_away_once(tmp_path: Path, name: str, content: str) -> None:
+    entries, _ = faq(tmp_path / name, content)
+    assert [entry.answer for entry in entries] == [CODE]
 
 
 @pytest.mark.parametrize(
