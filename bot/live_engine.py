@@ -17,7 +17,7 @@ import structlog
 from bot.dialogue.engine import Engine
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
-from bot.domain.records import FaqVersion
+from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
 from bot.knowledge.live import RememberedVectors, answering, next_change, with_entries
 from nlu.explain import explain
@@ -161,7 +161,7 @@ class LiveEngine:
         with self._changing:
             self._follow_edits()
 
-    def preview(self, draft: FaqEntry) -> tuple[Engine, Engine]:
+    def preview(self, draft: FaqDraft) -> tuple[Engine, Engine]:
         """What would answer if an entry were another.
 
         Args:
@@ -175,7 +175,7 @@ class LiveEngine:
         """
         with self._changing:
             engine = self()
-            entries = [*(entry for entry in engine.entries.values() if entry.id != draft.id), draft]
+            entries = [*(entry for entry in engine.entries.values() if entry.id != draft.entry.id), draft.entry]
             return engine, with_entries(engine, entries, self._vectors or RememberedVectors(engine))
 
     def _follow_edits(self) -> None:

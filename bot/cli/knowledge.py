@@ -14,7 +14,7 @@ from bot.adapters.sql_log import SqlLog, open_log
 from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
 from bot.cli.learn import AsJson
-from bot.cli.output import data_files, print_json, print_line
+from bot.cli.output import data_files, print_json, print_line, say
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
 from bot.knowledge.editing import FaqEditor
@@ -22,6 +22,7 @@ from bot.knowledge.live import answering
 from bot.settings import Settings, read_settings
 from retrieval.faq import read_faq
 from retrieval.index import FaqIndex
+from retrieval.plain_text import has_markup
 from retrieval.types import FaqEntry
 
 _AUTHOR = "file"
@@ -45,18 +46,27 @@ def put(
     valid_until: Annotated[str | None, typer.Option("--valid-until", help="When they cease to.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add the entries of FAQ files, or replace those that have their ids; what is the same already stays."""
+    """Add the entries of FAQ files, or replace those that have their ids; what is the same already stays.
+
+    Texts are taken as they stand in the files; `frontdesk import faq` makes plain text of HTML.
+    """
     begin, end = _moment("--valid-from", valid_from), _moment("--valid-until", valid_until)
     log, editor = _open(read_settings())
     try:
         entries = read_faq(*data_files(files), languages=editor.languages)
         before = {version.entry.id: version for version in editor.entries()}
-        drafts = [FaqDraft(editor.checked(entry), True, begin, end) for entry in entries]
+        drafts = [_checked(editor, FaqDraft(entry, True, begin, end)) for entry in entries]
         new = [draft for draft in drafts if not _stands(before.get(draft.entry.id), draft)]
         for draft in new:
-            editor.put(draft, _AUTHOR)
+            editor.store(draft, _AUTHOR)
     finally:
         log.close()
+    marked = [draft.entry.id for draft in new if has_markup(draft.entry.answer)]
+    if marked:
+        more = f" and {len(marked) - 1} more" if len(marked) > 1 else ""
+        say(
+            f"{marked[0]}{more}: customers read the HTML of the answer as it stands; `frontdesk import faq` removes it."
+        )
     added = [draft.entry.id for draft in new if draft.entry.id not in before]
     replaced = [draft.entry.id for draft in new if draft.entry.id in before]
     if as_json:
@@ -92,7 +102,7 @@ def disable(entry: Annotated[str, typer.Argument(help="The id of the entry.")]) 
         versions = editor.versions(entry)
         if not versions:
             raise InputError(f"There is no FAQ entry {entry!r}. `frontdesk faq list` shows them.")
-        editor.put(FaqDraft(versions[-1].entry, enabled=False), _AUTHOR)
+        editor.disable(versions[-1], _AUTHOR)
     finally:
         log.close()
     print_line(f"{entry} answers nobody any more.")
@@ -122,6 +132,13 @@ def _open(settings: Settings) -> tuple[SqlLog, FaqEditor]:
     languages = load_bot_files(settings.bot_dir).rules.languages
     log = open_log(settings.database, SystemClock())
     return log, FaqEditor(log, SystemClock(), languages, lambda: released)
+
+
+def _checked(editor: FaqEditor, draft: FaqDraft) -> FaqDraft:
+    try:
+        return editor.checked(draft)
+    except InputError as error:
+        raise InputError(f"{draft.entry.id}: {error}") from error
 
 
 def _stands(version: FaqVersion | None, draft: FaqDraft) -> bool:

@@ -52,9 +52,10 @@ class EntryIn(BaseModel):
     valid_until: AwareDatetime | None = None
     version: Annotated[int, Field(ge=0)] | None = None
 
-    def entry(self, name: str) -> FaqEntry:
-        """The entry of this name."""
-        return FaqEntry(name, self.question, self.answer, self.lang, tuple(self.variants), tuple(self.tags))
+    def draft(self, name: str) -> FaqDraft:
+        """What the entry of this name is to be."""
+        entry = FaqEntry(name, self.question, self.answer, self.lang, tuple(self.variants), tuple(self.tags))
+        return FaqDraft(entry, self.enabled, self.valid_from, self.valid_until)
 
 
 class RestoreIn(BaseModel):
@@ -70,7 +71,7 @@ class RestoreIn(BaseModel):
 
 
 def build_router(
-    authorised: Callable[..., None], editor: FaqEditor, clock: Clock, foresee: Callable[[FaqEntry], Effect]
+    authorised: Callable[..., None], editor: FaqEditor, clock: Clock, foresee: Callable[[FaqDraft], Effect]
 ) -> APIRouter:
     """The routes under `/v1/faq`.
 
@@ -102,7 +103,7 @@ def build_router(
         draft: EntryIn, entry: Annotated[str, Query(alias="id", max_length=60, pattern=_ID)] = "preview"
     ) -> dict[str, Any]:
         """Which of the latest logged questions a draft would answer from now on, and which no longer."""
-        effect = foresee(editor.checked(draft.entry(entry)))
+        effect = foresee(editor.checked(editor.plain(draft.draft(entry))))
         gained, lost = ([asdict(change) for change in some[:_SHOWN]] for some in (effect.gained, effect.lost))
         counts = {"gained": len(effect.gained), "lost": len(effect.lost)}
         return {"read": effect.read, "gained": gained, "lost": lost, "counts": counts}
@@ -116,18 +117,15 @@ def build_router(
     @router.put("/{entry}", response_model=None)
     def put_entry(entry: EntryId, draft: EntryIn) -> dict[str, Any] | JSONResponse:
         """Adds an entry or replaces it; every process answers with it within a second."""
-        wanted = FaqDraft(draft.entry(entry), draft.enabled, draft.valid_from, draft.valid_until)
         try:
-            return _document(editor.put(wanted, _AUTHOR, draft.version), clock.now())
+            return _document(editor.put(draft.draft(entry), _AUTHOR, draft.version), clock.now())
         except EditedError as error:
             return JSONResponse({"error": str(error)}, 409)
 
     @router.delete("/{entry}")
     def disable_entry(entry: str) -> dict[str, Any]:
         """Has an entry answer nobody; its versions stay."""
-        latest = _versions(editor, entry)[-1]
-        draft = FaqDraft(latest.entry, enabled=False, valid_from=latest.valid_from, valid_until=latest.valid_until)
-        return _document(editor.put(draft, _AUTHOR), clock.now())
+        return _document(editor.disable(_versions(editor, entry)[-1], _AUTHOR), clock.now())
 
     @router.post("/{entry}/restore")
     def restore_entry(entry: str, wanted: RestoreIn) -> dict[str, Any]:
@@ -135,8 +133,7 @@ def build_router(
         old = next((each for each in _versions(editor, entry) if each.version == wanted.version), None)
         if old is None:
             raise HTTPException(404, f"FAQ entry {entry!r} has no version {wanted.version}.")
-        draft = FaqDraft(old.entry, old.enabled, old.valid_from, old.valid_until)
-        return _document(editor.put(draft, _AUTHOR), clock.now())
+        return _document(editor.restore(old, _AUTHOR), clock.now())
 
     return router
 

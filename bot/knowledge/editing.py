@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import Protocol
 
 from bot.dialogue.engine import Engine
@@ -25,7 +26,7 @@ _PREVIEWED = 300
 class PreviewEngine(Protocol):
     """The engine in force, as far as a preview needs it."""
 
-    def preview(self, draft: FaqEntry) -> tuple[Engine, Engine]:
+    def preview(self, draft: FaqDraft) -> tuple[Engine, Engine]:
         """The engine in force, and the same with the draft."""
 
 
@@ -109,40 +110,101 @@ class FaqEditor:
             The new version.
 
         Raises:
-            InputError: a text is empty or too long, the language unknown, or the schedule ends before it begins.
+            InputError: see `checked`.
             EditedError: somebody else edited the entry meanwhile.
         """
-        if draft.valid_from and draft.valid_until and draft.valid_until <= draft.valid_from:
-            raise InputError("valid_until: expected a moment after valid_from; correct one of them")
-        entry = self.checked(draft.entry)
-        stored = self._log.put_faq(replace(draft, entry=entry), author, before=self._known(entry.id), expected=expected)
+        return self.store(self.checked(self.plain(draft)), author, expected)
+
+    def store(self, draft: FaqDraft, author: str, expected: int | None = None) -> FaqVersion:
+        """Adds or replaces an entry as it is, without a look at its texts; see `put`.
+
+        Args:
+            draft: what the entry is to be.
+            author: who wants it.
+            expected: the latest version that the author saw, 0 for none; None to overwrite whatever there is.
+
+        Returns:
+            The new version.
+        """
+        entry = draft.entry
+        stored = self._log.put_faq(draft, author, before=self._known(entry.id), expected=expected)
         self._log.audit(author, "faq edited", f"{entry.id} version {stored.version}")
         self._edited()
         return stored
 
-    def checked(self, entry: FaqEntry) -> FaqEntry:
-        """An entry as customers may read it.
+    def disable(self, latest: FaqVersion, author: str) -> FaqVersion:
+        """Has an entry answer nobody; its versions and its schedule stay.
 
         Args:
-            entry: as an editor wrote it.
+            latest: its latest version.
+            author: who wants it.
 
         Returns:
-            The entry with plain text alone.
+            The new version.
+        """
+        return self.store(FaqDraft(latest.entry, False, latest.valid_from, latest.valid_until), author)
+
+    def restore(self, old: FaqVersion, author: str) -> FaqVersion:
+        """Brings an older version back as the newest one, as it was.
+
+        Args:
+            old: the version to bring back.
+            author: who wants it.
+
+        Returns:
+            The new version.
+        """
+        return self.store(FaqDraft(old.entry, old.enabled, old.valid_from, old.valid_until), author)
+
+    def plain(self, draft: FaqDraft) -> FaqDraft:
+        """A draft with plain text alone; texts that a version of the entry has already are plain, and stay.
+
+        Args:
+            draft: as an editor wrote it.
+
+        Returns:
+            The draft without HTML, its variants without repetitions.
 
         Raises:
-            InputError: a text is empty or too long, or the bot does not speak the language.
+            InputError: nothing is left of question or answer.
         """
-        lang = spoken_language(entry.lang, self.languages)
-        if lang is None:
-            raise InputError(f"lang: expected one of {', '.join(self.languages)}, got {entry.lang!r}")
-        question, answer = plain_text(entry.question).strip(), plain_text(entry.answer).strip()
+        known = {text for version in self.versions(draft.entry.id) for text in _texts(version.entry)}
+
+        def plain(text: str) -> str:
+            return text if text in known else plain_text(text).strip()
+
+        question, answer = plain(draft.entry.question), plain(draft.entry.answer)
         for name, text in (("question", question), ("answer", answer)):
             if not text:
                 raise InputError(f"{name}: nothing is left of it without its markup; write some text")
-        if len(answer) > MAX_ANSWER:
-            raise InputError(f"answer: expected at most {MAX_ANSWER} characters, got {len(answer)}; split the entry")
-        variants = dict.fromkeys(text for text in (plain_text(each).strip() for each in entry.variants) if text)
-        return replace(entry, question=question, answer=answer, lang=lang, variants=tuple(variants))
+        variants = dict.fromkeys(text for text in map(plain, draft.entry.variants) if text)
+        return replace(draft, entry=replace(draft.entry, question=question, answer=answer, variants=tuple(variants)))
+
+    def checked(self, draft: FaqDraft) -> FaqDraft:
+        """Makes sure that a draft can be answered with.
+
+        Args:
+            draft: plain text.
+
+        Returns:
+            The draft with its language as the bot names it.
+
+        Raises:
+            InputError: the answer is too long, nobody can ask the question or a variant, the bot does not speak the
+                language, or the schedule is none.
+        """
+        entry = draft.entry
+        _check_schedule(draft)
+        lang = spoken_language(entry.lang, self.languages)
+        if lang is None:
+            raise InputError(f"lang: expected one of {', '.join(self.languages)}, got {entry.lang!r}")
+        if len(entry.answer) > MAX_ANSWER:
+            count = len(entry.answer)
+            raise InputError(f"answer: expected at most {MAX_ANSWER} characters, got {count}; split the entry")
+        for name, text in (("question", entry.question), *(("variants", variant) for variant in entry.variants)):
+            if not any(character.isalnum() for character in text):
+                raise InputError(f"{name}: expected words, got {text!r}; write what customers ask")
+        return replace(draft, entry=replace(entry, lang=lang))
 
     def _known(self, entry: str) -> FaqEntry | None:
         return next((each for each in self._released() if each.id == entry), None)
@@ -151,11 +213,27 @@ class FaqEditor:
         return FaqVersion(entry, 0, True, None, None, "release", self._clock.now())
 
 
-def effect(draft: FaqEntry, log: ConversationLog, engine: PreviewEngine) -> Effect:
+def _texts(entry: FaqEntry) -> tuple[str, ...]:
+    return entry.question, entry.answer, *entry.variants
+
+
+def _check_schedule(draft: FaqDraft) -> None:
+    for name, moment in (("valid_from", draft.valid_from), ("valid_until", draft.valid_until)):
+        try:
+            if moment is not None:
+                moment.astimezone(UTC)
+        except OverflowError:
+            remedy = "leave it out for no limit"
+            raise InputError(f"{name}: expected a year from 1 to 9999 in UTC, got {moment}; {remedy}") from None
+    if draft.valid_from and draft.valid_until and draft.valid_until <= draft.valid_from:
+        raise InputError("valid_until: expected a moment after valid_from; correct one of them")
+
+
+def effect(draft: FaqDraft, log: ConversationLog, engine: PreviewEngine) -> Effect:
     """Asks the latest logged texts of the knowledge base as it is and as it would be.
 
     Args:
-        draft: an entry as it would be.
+        draft: an entry as it would be, with its schedule.
         log: has the texts.
         engine: the engine in force.
 
@@ -170,8 +248,8 @@ def effect(draft: FaqEntry, log: ConversationLog, engine: PreviewEngine) -> Effe
         was, will = (_answer(each.search, reading) for each in (present, foreseen))
         if was != will:
             changes.append(Change(reading.text, was, will))
-    gained = tuple(change for change in changes if change.after == draft.id)
-    return Effect(len(readings), gained, tuple(change for change in changes if change.before == draft.id))
+    gained = tuple(change for change in changes if change.after == draft.entry.id)
+    return Effect(len(readings), gained, tuple(change for change in changes if change.before == draft.entry.id))
 
 
 def _answer(search: FaqSearch, reading: Understanding) -> str:

@@ -40,7 +40,7 @@ def write(path: Path, *entries: dict[str, str]) -> str:
 
 
 def test_a_file_is_put_once_and_what_changed_again(settings: Settings, tmp_path: Path) -> None:
-    lamp = {"id": "lamp.en", "question": "How do I polish the lamp?", "answer": "<b>Softly.</b>", "lang": "en"}
+    lamp = {"id": "lamp.en", "question": "How do I polish the lamp?", "answer": "Softly.", "lang": "en"}
     tea = {"id": "tea.zh", "question": "有茶叶吗？", "answer": "有。", "lang": "zh"}
     file = write(tmp_path / "faq.jsonl", lamp, tea)
     first = json.loads(run("put", file, "--json").stdout)
@@ -49,6 +49,19 @@ def test_a_file_is_put_once_and_what_changed_again(settings: Settings, tmp_path:
     write(tmp_path / "faq.jsonl", lamp, tea | {"answer": "没有。"})
     assert "2 entries read, 0 added, 1 replaced." in run("put", file).stdout
     assert [(e.id, e.answer) for e in edited_entries(settings, [])] == [("lamp.en", "Softly."), ("tea.zh", "没有。")]
+
+
+def test_texts_are_taken_as_the_file_has_them_and_html_is_pointed_out(settings: Settings, tmp_path: Path) -> None:
+    code = 'Write <iframe src="map"></iframe> there.'
+    file = write(tmp_path / "faq.jsonl", {"id": "a", "question": "How?", "answer": code, "lang": "en"})
+    result = run("put", file)
+    assert "a: customers read the HTML of the answer as it stands" in result.stderr
+    assert [entry.answer for entry in edited_entries(settings, [])] == [code]
+
+
+def test_a_refused_entry_is_named(settings: Settings, tmp_path: Path) -> None:
+    file = write(tmp_path / "faq.jsonl", {"id": "marks", "question": "?!", "answer": "Yes.", "lang": "en"})
+    assert "marks: question: expected words" in str(run("put", file).exception)
 
 
 def test_the_language_is_read_as_the_bot_names_it(settings: Settings, tmp_path: Path) -> None:
@@ -80,7 +93,8 @@ def test_a_wrong_schedule_is_refused(settings: Settings, tmp_path: Path, options
 
 
 def test_a_disabled_entry_is_listed_and_answers_nobody(settings: Settings, tmp_path: Path) -> None:
-    run("put", write(tmp_path / "faq.jsonl", {"id": "lamp.en", "question": "Lamp?", "answer": "Yes.", "lang": "en"}))
+    file = write(tmp_path / "faq.jsonl", {"id": "lamp.en", "question": "Lamp?", "answer": "Yes.", "lang": "en"})
+    run("put", file, "--valid-until", "2999-01-01")
     assert run("disable", "lamp.en").exit_code == 0
     assert "silent  lamp.en  v2  Lamp?" in run("list").stdout
     [listed] = json.loads(run("list", "--json").stdout)
