@@ -185,7 +185,7 @@ class LiveEngine:
 
     def _edited(self, edits: _Edits, loaded: Engine, vectors: RememberedVectors) -> Engine | None:
         """A release with the entries as they were edited last; None where these cannot be searched."""
-        entries = answering(loaded.entries.values(), edits.latest, edits.seen_at)
+        entries = answering(loaded.entries.values(), edits.latest, edits.seen_at, edits.variants)
         try:
             return with_entries(loaded, entries, vectors)
         except FaqError as error:
@@ -262,6 +262,7 @@ class _Edits:
         self._due: datetime | None = None
         self._away = False
         self.latest: list[FaqVersion] = []
+        self.variants: dict[str, frozenset[str]] = {}
         self.seen_at = clock.now()
 
     def changed(self) -> bool:
@@ -270,7 +271,7 @@ class _Edits:
         try:
             revision = self._log.faq_revision()
             if revision != self._revision:
-                self.latest = self._log.faq_latest()
+                self.latest, self.variants = self._log.faq_latest(), self._log.faq_variants()
         except UnavailableError as error:
             if not self._away:
                 log_line.warning("faq_edits_out_of_reach", reason=str(error))

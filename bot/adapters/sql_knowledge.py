@@ -32,6 +32,14 @@ class SqlKnowledge(SqlAccess):
         with self._read() as session:
             return [_version(row) for row in session.exec(latest)]
 
+    def faq_variants(self) -> dict[str, frozenset[str]]:
+        """Every variant that any version of an edited entry has had, by the entry's id."""
+        had: dict[str, set[str]] = {}
+        with self._read() as session:
+            for entry, variants in session.exec(select(FaqVersionRow.entry, FaqVersionRow.variants)):
+                had.setdefault(entry, set()).update(variants)
+        return {entry: frozenset(variants) for entry, variants in had.items()}
+
     def faq_versions(self, entry: str) -> list[FaqVersion]:
         """All versions of an entry, the oldest first; none where it was never edited."""
         with self._read() as session:

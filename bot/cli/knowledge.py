@@ -120,7 +120,7 @@ def edited_entries(settings: Settings, entries: Sequence[FaqEntry]) -> list[FaqE
     """
     log = open_log(settings.database, SystemClock())
     try:
-        return answering(entries, log.faq_latest(), SystemClock().now())
+        return answering(entries, log.faq_latest(), SystemClock().now(), log.faq_variants())
     finally:
         log.close()
 

@@ -265,6 +265,9 @@ class KnowledgeLog(Protocol):
     def faq_latest(self) -> list[FaqVersion]:
         """The latest version of every entry that was ever edited."""
 
+    def faq_variants(self) -> dict[str, frozenset[str]]:
+        """Every variant that any version of an edited entry has had, by the entry's id."""
+
     def faq_versions(self, entry: str) -> list[FaqVersion]:
         """All versions of an entry, the oldest first; none where it was never edited."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,16 +19,19 @@ _SPARE = 2000
 """So many texts that are in no entry now are remembered: those of entries that answer by a schedule, and of drafts."""
 
 
-def answering(release: Iterable[FaqEntry], edited: Iterable[FaqVersion], now: datetime) -> list[FaqEntry]:
+def answering(
+    release: Iterable[FaqEntry], edited: Iterable[FaqVersion], now: datetime, seen: Mapping[str, Collection[str]]
+) -> list[FaqEntry]:
     """The entries that answer at a moment.
 
-    An edited entry stands for the release's. As long as it asks the same question it keeps the variants that the
-    release has learnt for it.
+    An edited entry stands for the release's. As long as it asks the same question it has the variants that the
+    release has learnt for it, but for those that an editor saw and took out.
 
     Args:
         release: the entries of the release.
         edited: the latest version of each entry that was ever edited.
         now: the moment.
+        seen: every variant that any version of an edited entry has had, by its id.
 
     Returns:
         The entries, those of the release first.
@@ -40,7 +43,7 @@ def answering(release: Iterable[FaqEntry], edited: Iterable[FaqVersion], now: da
         if version is None:
             entries.append(entry)
         elif version.answers_at(now):
-            entries.append(_with_learnt_variants(version.entry, entry))
+            entries.append(_with_learnt_variants(version.entry, entry, seen.get(entry.id, ())))
     return entries + [version.entry for version in latest.values() if version.answers_at(now)]
 
 
@@ -100,7 +103,8 @@ class RememberedVectors:
         return np.stack([reading.vector for reading in understander.understand(texts)])
 
 
-def _with_learnt_variants(edited: FaqEntry, learnt: FaqEntry) -> FaqEntry:
-    if edited.question != learnt.question:
+def _with_learnt_variants(edited: FaqEntry, released: FaqEntry, seen: Collection[str]) -> FaqEntry:
+    if edited.question != released.question:
         return edited
-    return replace(edited, variants=tuple(dict.fromkeys([*edited.variants, *learnt.variants])))
+    learnt = [variant for variant in released.variants if variant not in seen]
+    return replace(edited, variants=tuple(dict.fromkeys([*edited.variants, *learnt])))

@@ -48,6 +48,13 @@ def test_what_the_release_has_is_kept_as_the_first_version(sql_log: SqlLog) -> N
     ]
 
 
+def test_every_variant_that_an_entry_has_had_is_known(sql_log: SqlLog) -> None:
+    sql_log.put_faq(FaqDraft(replace(WOOL, variants=("b", "c"))), "api", before=replace(WOOL, variants=("a", "b")))
+    sql_log.put_faq(FaqDraft(replace(WOOL, variants=())), "api")
+    sql_log.put_faq(FaqDraft(TEA), "api")
+    assert sql_log.faq_variants() == {"wool.en": {"a", "b", "c"}, "tea.zh": frozenset()}
+
+
 def test_nothing_is_overwritten_unseen(sql_log: SqlLog) -> None:
     sql_log.put_faq(FaqDraft(WOOL), "api", expected=0)
     before = sql_log.faq_revision()

@@ -47,7 +47,16 @@ ANSWERING = {
 
 @pytest.mark.parametrize(("edited", "expected"), ANSWERING.values(), ids=ANSWERING)
 def test_what_answers(edited: list[FaqVersion], expected: list[FaqEntry]) -> None:
-    assert answering([WOOL, SILK], edited, NOW) == expected
+    assert answering([WOOL, SILK], edited, NOW, {"wool": {"wash wool"}}) == expected
+
+
+def test_a_variant_that_an_editor_took_out_is_gone_and_what_is_learnt_later_comes() -> None:
+    seen = {"wool": {"wash wool", "learnt by the release"}}
+    moved = replace(SILK, variants=("learnt by the release",))
+    edited = [version(WARM), version(moved)]
+    assert answering([WOOL, SILK], edited, NOW, seen) == [WARM, moved]
+    later = replace(WOOL, variants=(*WOOL.variants, "learnt later"))
+    assert answering([later, SILK], edited, NOW, seen)[0].variants == ("wash wool", "learnt later")
 
 
 def test_the_next_change_is_the_first_moment_to_come() -> None:
