@@ -7,7 +7,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -19,7 +19,7 @@ from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import FaqError, FrontdeskError, ReleaseError, UnavailableError
-from bot.knowledge.live import RememberedVectors, answering, next_change, with_entries
+from bot.knowledge.live import RememberedVectors, answering, foreseen, next_change, with_entries
 from nlu.explain import explain
 from nlu.neighbours import Neighbours
 from nlu.releases import ReleaseStore
@@ -165,7 +165,7 @@ class LiveEngine:
         """What would answer if an entry were another.
 
         Args:
-            draft: the entry as it would be.
+            draft: the entry as it would be stored.
 
         Returns:
             The engine in force, and the same with the draft.
@@ -174,9 +174,13 @@ class LiveEngine:
             UnavailableError: no release can be loaded.
         """
         with self._changing:
-            engine = self()
-            entries = [*(entry for entry in engine.entries.values() if entry.id != draft.entry.id), draft.entry]
-            return engine, with_entries(engine, entries, self._vectors or RememberedVectors(engine))
+            engine, loaded = self(), self._loaded or self()
+            edits, release = self._edits, tuple(loaded.entries.values())
+            if edits is None:
+                entries = foreseen(draft, release, (), datetime.now(UTC), {})
+            else:
+                entries = foreseen(draft, release, edits.latest, edits.now(), edits.variants)
+            return engine, with_entries(loaded, entries, self._vectors or RememberedVectors(loaded))
 
     def _follow_edits(self) -> None:
         if self._edits is None or self._loaded is None or self._vectors is None or not self._edits.changed():
@@ -264,6 +268,10 @@ class _Edits:
         self.latest: list[FaqVersion] = []
         self.variants: dict[str, frozenset[str]] = {}
         self.seen_at = clock.now()
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return self._clock.now()
 
     def changed(self) -> bool:
         """Looks whether an entry was edited, or begins or ceases to answer by its schedule; while SQL is away, no."""

@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from bot.dialogue.engine import Engine
-from bot.domain.records import FaqVersion
+from bot.domain.records import FaqDraft, FaqVersion
 from nlu.runtime import ReleaseUnderstander
 from retrieval.index import FaqIndex
 from retrieval.types import Embed, FaqEntry, Vector
@@ -45,6 +45,33 @@ def answering(
         elif version.answers_at(now):
             entries.append(_with_learnt_variants(version.entry, entry, seen.get(entry.id, ())))
     return entries + [version.entry for version in latest.values() if version.answers_at(now)]
+
+
+def foreseen(
+    draft: FaqDraft,
+    release: Sequence[FaqEntry],
+    edited: Iterable[FaqVersion],
+    now: datetime,
+    seen: Mapping[str, Collection[str]],
+) -> list[FaqEntry]:
+    """The entries that would answer at a moment if a draft were stored; see `answering`.
+
+    Args:
+        draft: what an entry is to be.
+        release: the entries of the release.
+        edited: the latest version of each entry that was ever edited.
+        now: the moment.
+        seen: every variant that any version of an edited entry has had, by its id.
+
+    Returns:
+        The entries, those of the release first.
+    """
+    name = draft.entry.id
+    fresh = FaqVersion(draft.entry, 0, draft.enabled, draft.valid_from, draft.valid_until, "", now)
+    # The first edit stores what the release has as a version that the editor saw.
+    released = {entry.id: entry.variants for entry in release if entry.id == name}
+    others = [version for version in edited if version.entry.id != name]
+    return answering(release, [*others, fresh], now, released | dict(seen))
 
 
 def next_change(edited: Iterable[FaqVersion], now: datetime) -> datetime | None:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bot.dialogue.engine import Engine
-from bot.domain.records import FaqVersion
-from bot.knowledge.live import RememberedVectors, answering, next_change, with_entries
+from bot.domain.records import FaqDraft, FaqVersion
+from bot.knowledge.live import RememberedVectors, answering, foreseen, next_change, with_entries
+from bot.live_engine import LiveEngine
+from nlu.releases import ReleaseStore
 from nlu.types import Understanding
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry
@@ -26,6 +29,7 @@ def version(entry: FaqEntry, **more: object) -> FaqVersion:
 
 
 WARM = replace(WOOL, answer="Warm.", variants=("wash wool",))
+LEARNT_WARM = replace(WOOL, answer="Warm.")
 ASKED_OTHERWISE = replace(WOOL, question="Wool in the machine?", variants=())
 
 ANSWERING = {
@@ -57,6 +61,42 @@ def test_a_variant_that_an_editor_took_out_is_gone_and_what_is_learnt_later_come
     assert answering([WOOL, SILK], edited, NOW, seen) == [WARM, moved]
     later = replace(WOOL, variants=(*WOOL.variants, "learnt later"))
     assert answering([later, SILK], edited, NOW, seen)[0].variants == ("wash wool", "learnt later")
+
+
+FORESEEN = {
+    "an answer edited keeps what no editor has seen": (
+        FaqDraft(WARM),
+        {},
+        {"wool": ("wash wool",)},
+        [LEARNT_WARM, SILK],
+    ),
+    "what the first editor sees and takes out is gone": (FaqDraft(WARM), {}, {}, [WARM, SILK]),
+    "an entry added": (FaqDraft(TEA), {}, {}, [WOOL, SILK, TEA]),
+    "one disabled": (FaqDraft(WOOL, enabled=False), {}, {}, [SILK]),
+    "not yet": (FaqDraft(TEA, valid_from=NOW + HOUR), {}, {}, [WOOL, SILK]),
+    "no longer": (FaqDraft(SILK, valid_until=NOW), {}, {}, [WOOL]),
+    "beside other edits": (FaqDraft(TEA), {"silk": version(SILK, enabled=False)}, {}, [WOOL, TEA]),
+    "in place of an earlier edit": (FaqDraft(TEA), {"tea": version(TEA, enabled=False)}, {}, [WOOL, SILK, TEA]),
+}
+
+
+@pytest.mark.parametrize(("draft", "edited", "seen", "expected"), FORESEEN.values(), ids=FORESEEN)
+def test_what_would_answer(
+    draft: FaqDraft, edited: dict[str, FaqVersion], seen: dict[str, tuple[str, ...]], expected: list[FaqEntry]
+) -> None:
+    assert foreseen(draft, [WOOL, SILK], edited.values(), NOW, seen) == expected
+
+
+def test_a_preview_shows_what_would_answer() -> None:
+    engine, _ = loaded()
+    live = LiveEngine(ReleaseStore(Path("nowhere")))
+    live._engine = live._loaded = engine
+    for draft, after in ((FaqDraft(SILK, enabled=False), {"wool"}), (FaqDraft(TEA), {"wool", "silk", "tea"})):
+        now, would = live.preview(draft)
+        assert isinstance(now, FaqIndex)
+        assert isinstance(would, FaqIndex)
+        assert {entry.id for entry in now.entries} == {"wool", "silk"}
+        assert {entry.id for entry in would.entries} == after
 
 
 def test_the_next_change_is_the_first_moment_to_come() -> None:
