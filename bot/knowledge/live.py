@@ -11,12 +11,26 @@ import numpy as np
 from bot.dialogue.engine import Engine
 from bot.domain.records import FaqDraft, FaqVersion
 from nlu.runtime import ReleaseUnderstander
+from retrieval.calibration import HitCalibration
 from retrieval.index import FaqIndex
 from retrieval.types import Embed, FaqEntry, Vector
 
 _BATCH = 64
 _SPARE = 2000
 """So many texts that are in no entry now are remembered: those of entries that answer by a schedule, and of drafts."""
+_MOST_CALIBRATED = 300
+_UNRELATED = (
+    *("Tell me a joke.", "What is the capital of Peru?", "Will it rain tomorrow?", "I had pasta for dinner."),
+    *(
+        "How tall is the Eiffel Tower?",
+        "Write a poem about the sea.",
+        "Who won the match last night?",
+        "Are you a robot?",
+    ),
+    *("讲个笑话吧", "秘鲁的首都是哪里？", "明天会下雨吗？", "我晚饭吃了面条"),
+    *("埃菲尔铁塔有多高？", "写一首关于大海的诗", "昨晚的比赛谁赢了？", "你是机器人吗？"),
+)
+"""What hardly any knowledge base answers: how near such texts come says from where on nearness means anything."""
 
 
 def answering(
@@ -81,7 +95,9 @@ def next_change(edited: Iterable[FaqVersion], now: datetime) -> datetime | None:
 
 
 def with_entries(engine: Engine, entries: Sequence[FaqEntry], embed: Embed) -> Engine:
-    """The same engine answering from other entries, with the thresholds of its release.
+    """The same engine answering from other entries.
+
+    It keeps the calibration of its release; one that was trained without entries has none, so that it is learnt here.
 
     Args:
         engine: as its release was loaded.
@@ -93,7 +109,8 @@ def with_entries(engine: Engine, entries: Sequence[FaqEntry], embed: Embed) -> E
     """
     if not isinstance(engine.search, FaqIndex) or tuple(entries) == engine.search.entries:
         return engine
-    index = FaqIndex.build(entries, embed, calibration=engine.search.calibration)
+    calibration = engine.search.calibration if engine.search.entries else _calibrated(entries, embed)
+    index = FaqIndex.build(entries, embed, calibration=calibration)
     return replace(engine, search=index, entries={entry.id: entry for entry in entries})
 
 
@@ -128,6 +145,12 @@ class RememberedVectors:
         if isinstance(understander, ReleaseUnderstander):
             return understander.embed(texts)
         return np.stack([reading.vector for reading in understander.understand(texts)])
+
+
+def _calibrated(entries: Sequence[FaqEntry], embed: Embed) -> HitCalibration:
+    """A calibration learnt from the entries, from some of them where there are many, as each edit waits for it."""
+    some = entries[:: 1 + len(entries) // _MOST_CALIBRATED]
+    return FaqIndex.build(some, embed, out_of_scope=_UNRELATED).calibration
 
 
 def _with_learnt_variants(edited: FaqEntry, released: FaqEntry, seen: Collection[str]) -> FaqEntry:

@@ -171,3 +171,17 @@ def test_what_is_in_no_entry_any_more_is_forgotten_in_time(monkeypatch: pytest.M
     assert len(embed._known) <= released + in_use + 10
     with_entries(engine, [WOOL, SILK, drafts[-1]], embed)
     assert len(reader.read) == 1 + len(drafts)
+
+
+def test_without_a_calibration_of_its_own_a_release_learns_it_from_what_is_edited() -> None:
+    reader = Reader()
+
+    def embed(texts: list[str]) -> np.ndarray:
+        return np.stack([vector(text) for text in texts]) if texts else np.zeros((0, 26), np.float32)
+
+    engine = Engine(reader, FaqIndex.build([], embed), {})
+    search = with_entries(engine, [WOOL], RememberedVectors(engine)).search
+    strange = "What will the weather be tomorrow in Peru?"
+    assert search.search(vector(strange), 1, text=strange)[0].score < search.thresholds.suggest
+    asked = "how do i wash my wool?"
+    assert search.search(vector(asked), 1, text=asked)[0].score > search.thresholds.suggest
