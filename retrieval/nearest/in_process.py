@@ -11,8 +11,9 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import faiss
@@ -22,7 +23,9 @@ from retrieval.nearest.port import Nearest, Progress, Report, RowIds, checked_qu
 from retrieval.types import FaqError, Vector
 from retrieval.vectors import check_unit_length
 
-INDEX_FILE, DESCRIPTION_FILE = "nearest.faiss", "nearest.json"
+DESCRIPTION_FILE = "nearest.json"
+_INDEX_FILE = "nearest.faiss"
+_INDEX_FILES = "nearest*.faiss"
 
 EXACT_UP_TO = 50_000
 """More vectors than this are searched by the graph."""
@@ -34,7 +37,9 @@ _FORMAT = 1
 _LINKS = 32
 _BUILD_BREADTH = 100
 _SEARCH_BREADTH = 128
-_FEW_ALLOWED = 0.02
+_FEW_ALLOWED = 10_000
+"""So many rows are compared one by one sooner than a graph is walked."""
+_ALLOWED_MARGIN = 4
 _CHUNK = 10_000
 _REMEDY = "build the index again"
 
@@ -114,7 +119,7 @@ class FaissIndex:
             FaqError: a file is missing, damaged or does not fit the other, or the vectors came from another encoder.
         """
         described = _description(folder / DESCRIPTION_FILE)
-        path = folder / INDEX_FILE
+        path = _index_path(folder, described)
         try:
             found = _sha256(path)
         except OSError as error:
@@ -131,7 +136,7 @@ class FaissIndex:
         for name, has in {"kind": kind.value, "rows": int(index.ntotal), "width": int(index.d)}.items():
             if described.get(name) != has:
                 raise FaqError(
-                    f"{folder / DESCRIPTION_FILE}: {name}: expected {has!r}, as {INDEX_FILE} has,"
+                    f"{folder / DESCRIPTION_FILE}: {name}: expected {has!r}, as {path.name} has,"
                     f" got {described.get(name)!r:.80}; {_REMEDY}"
                 )
         return cls(index, kind)
@@ -146,18 +151,20 @@ class FaissIndex:
         Raises:
             FaqError: a file cannot be written.
         """
-        path = folder / INDEX_FILE
         try:
             with tempfile.TemporaryDirectory(dir=folder, prefix=".nearest-") as work:
-                draft, description = Path(work) / INDEX_FILE, Path(work) / DESCRIPTION_FILE
+                draft, description = Path(work) / _INDEX_FILE, Path(work) / DESCRIPTION_FILE
                 faiss.write_index(self._index, str(draft))
+                digest = _sha256(draft)
+                path = folder / f"nearest-{digest[:16]}.faiss"
                 document = {
                     "format": _FORMAT,
                     "kind": self.kind.value,
                     "rows": len(self),
                     "width": self.width,
                     "fingerprint": fingerprint,
-                    "sha256": _sha256(draft),
+                    "file": path.name,
+                    "sha256": digest,
                 }
                 description.write_text(json.dumps(document) + "\n", "utf-8")
                 for written in (draft, description):
@@ -165,8 +172,10 @@ class FaissIndex:
                         os.fsync(file.fileno())
                 draft.replace(path)
                 description.replace(folder / DESCRIPTION_FILE)
+            for older in set(folder.glob(_INDEX_FILES)) - {path}:
+                older.unlink(missing_ok=True)
         except (OSError, RuntimeError) as error:
-            raise FaqError(f"{path}: cannot be written ({error}); check the folder and the disk") from error
+            raise FaqError(f"{folder}: the index cannot be written ({error}); check the folder and the disk") from error
 
     @property
     def width(self) -> int:
@@ -183,13 +192,25 @@ class FaissIndex:
         found = min(top, len(self) if allowed is None else len(allowed))
         if not found:
             return Nearest(np.zeros(0, np.int64), np.zeros(0, np.float32))
-        if allowed is not None and self.kind is Kind.GRAPH and len(allowed) <= max(top, _FEW_ALLOWED * len(self)):
-            return self._among(query, found, allowed)
-        selector = None if allowed is None else faiss.IDSelectorBatch(np.ascontiguousarray(allowed, dtype=np.int64))
-        if self.kind is Kind.GRAPH:
-            parameters = _FAISS.SearchParametersHNSW(sel=selector, efSearch=max(_SEARCH_BREADTH, 2 * top))
-        else:
-            parameters = _FAISS.SearchParameters(sel=selector)
+        if self.kind is Kind.EXACT:
+            selector = None if allowed is None else faiss.IDSelectorBatch(np.ascontiguousarray(allowed, np.int64))
+            return self._nearest(query, found, _FAISS.SearchParameters(sel=selector))
+        if allowed is None:
+            return self._walk(query, found, max(_SEARCH_BREADTH, 2 * top))
+        # So broad that several times as many as are wanted are allowed, unless these lie elsewhere.
+        breadth = max(_SEARCH_BREADTH, 2 * top, _ALLOWED_MARGIN * found * len(self) // len(allowed))
+        if len(allowed) > _FEW_ALLOWED and breadth <= _FEW_ALLOWED:
+            near = self._walk(query, breadth, breadth)
+            places = np.minimum(np.searchsorted(allowed, near.rows), len(allowed) - 1)
+            inside = np.flatnonzero(allowed[places] == near.rows)[:found]
+            if len(inside) == found:
+                return Nearest(near.rows[inside], near.cosines[inside])
+        return self._among(query, found, allowed)
+
+    def _walk(self, query: Vector, found: int, breadth: int) -> Nearest:
+        return self._nearest(query, min(found, len(self)), _FAISS.SearchParametersHNSW(efSearch=breadth))
+
+    def _nearest(self, query: Vector, found: int, parameters: Any) -> Nearest:
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)
         try:
@@ -200,16 +221,26 @@ class FaissIndex:
         return Nearest(rows[0][real], cosines[0][real])
 
     def _among(self, query: Vector, found: int, allowed: RowIds) -> Nearest:
-        """Compares a query with few rows one by one, where a graph would walk past them."""
+        """Compares a query with the allowed rows one by one."""
         rows = np.ascontiguousarray(allowed, dtype=np.int64)
-        cosines = self._index.reconstruct_batch(rows) @ query[0]
+        pieces = (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
+        cosines = np.concatenate([self._index.reconstruct_batch(piece) @ query[0] for piece in pieces])
         best = np.argsort(-cosines, kind="stable")[:found]
         return Nearest(rows[best], cosines[best])
 
 
 def stored_bytes(folder: Path) -> int:
     """What a saved index takes on the disk, in bytes."""
-    return sum((folder / name).stat().st_size for name in (INDEX_FILE, DESCRIPTION_FILE))
+    description = folder / DESCRIPTION_FILE
+    return sum(path.stat().st_size for path in (description, _index_path(folder, _description(description))))
+
+
+def _index_path(folder: Path, described: Mapping[str, object]) -> Path:
+    """The file that a description names, whose name holds its hash, so that a torn save leaves the older one whole."""
+    name = described.get("file", _INDEX_FILE)
+    if not isinstance(name, str) or not PurePath(name).match(_INDEX_FILES) or PurePath(name).name != name:
+        raise FaqError(f"{folder / DESCRIPTION_FILE}: file: expected the name of an index, got {name!r:.80}; {_REMEDY}")
+    return folder / name
 
 
 def _description(path: Path) -> dict[str, object]:

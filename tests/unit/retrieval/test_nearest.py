@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from retrieval.nearest import in_process
 from retrieval.nearest.in_process import (
     DESCRIPTION_FILE,
     EXACT_UP_TO,
-    INDEX_FILE,
     FaissIndex,
     Kind,
     kind_for,
@@ -87,9 +87,62 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def index_path(folder: Path) -> Path:
+    [path] = folder.glob("nearest*.faiss")
+    return path
+
+
+def test_a_save_that_is_killed_leaves_the_older_index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if target.name == DESCRIPTION_FILE:
+            raise KeyboardInterrupt
+        return put(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        FaissIndex.build(made_vectors(300)).save(folder, "encoder-1")
+    assert len(FaissIndex.load(folder, "encoder-1")) == 200
+    monkeypatch.undo()
+    FaissIndex.build(made_vectors(400)).save(folder, "encoder-1")
+    assert len(FaissIndex.load(folder, "encoder-1")) == 400
+    assert index_path(folder).is_file()
+
+
+def test_an_index_under_the_name_that_all_once_had_is_read(folder: Path) -> None:
+    index_path(folder).rename(folder / "nearest.faiss")
+    described = json.loads((folder / DESCRIPTION_FILE).read_text())
+    del described["file"]
+    (folder / DESCRIPTION_FILE).write_text(json.dumps(described))
+    assert len(FaissIndex.load(folder, "encoder-1")) == 200
+
+
+@pytest.mark.parametrize("name", [7, "../nearest.faiss", "faq.faiss"])
+def test_a_description_names_an_index_of_its_folder(folder: Path, name: object) -> None:
+    path = folder / DESCRIPTION_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"file": name}))
+    with pytest.raises(FaqError, match="file: expected the name of an index"):
+        FaissIndex.load(folder, "encoder-1")
+
+
+@pytest.mark.parametrize("few", [1000, 10_000])
+@pytest.mark.parametrize("asked", [range(0, 1500, 150), range(1500, 3000, 150)], ids=["near", "far"])
+def test_what_is_allowed_is_found_wherever_it_lies(few: int, asked: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_process, "_FEW_ALLOWED", few)
+    monkeypatch.setattr(in_process, "_CHUNK", 700)
+    vectors = made_vectors(3000, 64)
+    vectors[:, 0] = np.where(np.arange(3000) < 1500, 3.0, -3.0)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index, allowed = FaissIndex.build(vectors, kind=Kind.GRAPH), np.arange(1500)
+    for query in vectors[asked]:
+        truth = set(np.argsort(-(vectors[:1500] @ query))[:10].tolist())
+        assert len(truth & set(index.search(query, 10, allowed).rows.tolist())) >= 8
+
+
 def test_saving_leaves_the_two_files_alone(folder: Path) -> None:
     FaissIndex.build(made_vectors(300)).save(folder, "encoder-1")
-    assert sorted(path.name for path in folder.iterdir()) == [INDEX_FILE, DESCRIPTION_FILE]
+    assert sorted(folder.iterdir()) == [index_path(folder), folder / DESCRIPTION_FILE]
     assert len(FaissIndex.load(folder, "encoder-1")) == 300
 
 
@@ -98,10 +151,10 @@ def test_another_encoder_is_refused(folder: Path) -> None:
         FaissIndex.load(folder, "encoder-2")
 
 
-@pytest.mark.parametrize("name", [INDEX_FILE, DESCRIPTION_FILE])
+@pytest.mark.parametrize("name", ["index", DESCRIPTION_FILE])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "changed", "nonsense"])
 def test_a_damaged_file_is_named(folder: Path, name: str, damage: str) -> None:
-    path = folder / name
+    path = index_path(folder) if name == "index" else folder / name
     content = bytearray(path.read_bytes())
     if damage == "missing":
         path.unlink()
@@ -120,7 +173,7 @@ def test_a_damaged_file_is_named(folder: Path, name: str, damage: str) -> None:
 def test_files_of_two_builds_do_not_fit(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other")
     FaissIndex.build(made_vectors(ROWS, seed=9)).save(other, "encoder-1")
-    (folder / INDEX_FILE).write_bytes((other / INDEX_FILE).read_bytes())
+    index_path(folder).write_bytes(index_path(other).read_bytes())
     with pytest.raises(FaqError, match="is damaged or was replaced"):
         FaissIndex.load(folder, "encoder-1")
 
