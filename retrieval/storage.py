@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from retrieval.calibration import HitCalibration
-from retrieval.faq import read_faq, write_atomically, write_faq
+from retrieval.faq import write_atomically, write_faq
 from retrieval.types import FaqEntry, FaqError, Vector
 from retrieval.vectors import EntryVectors, Rows, arrange
 
@@ -68,7 +68,7 @@ def load(folder: Path) -> tuple[EntryVectors, HitCalibration]:
             raise FaqError(f"{folder / name}: not the file that {path} describes, it is damaged or replaced; {_REMEDY}")
 
     count = _at(description, path, "entries", int)
-    entries: list[FaqEntry] = read_faq(folder / FAQ_FILE) if count else []
+    entries = _entries(folder / FAQ_FILE, contents[FAQ_FILE])
     stored = _stored_vectors(folder / INDEX_FILE, contents[INDEX_FILE])
     width, rows = _at(description, path, "width", int), _at(description, path, "rows", list)
     found = {"entries": len(entries), "width": stored.shape[1], "rows": len(stored)}
@@ -83,6 +83,15 @@ def load(folder: Path) -> tuple[EntryVectors, HitCalibration]:
     if rows != [*vectors.owner.tolist(), *range(len(entries))]:
         raise FaqError(f"{path}: rows: they do not map the vectors to the entries of {FAQ_FILE}; {_REMEDY}")
     return vectors, calibration
+
+
+def _entries(path: Path, content: bytes) -> list[FaqEntry]:
+    """What `write_faq` wrote, whatever is asked of files that people write."""
+    try:
+        fields = [json.loads(line) for line in content.decode().split("\n") if line]
+        return [FaqEntry(**each | {name: tuple(each[name]) for name in ("variants", "tags")}) for each in fields]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FaqError(f"{path}: expected FAQ entries: {error}; {_REMEDY}") from error
 
 
 def _description(path: Path) -> Mapping[str, object]:

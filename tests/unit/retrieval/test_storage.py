@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from retrieval.index import FaqIndex
-from retrieval.types import FaqError
+from retrieval.types import FaqEntry, FaqError
 from retrieval.vectors import Weights
 
 
@@ -57,6 +57,20 @@ def test_a_changed_byte_is_noticed(folder, name):
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
     with pytest.raises(FaqError, match=f"{name}: not the file that .* describes"):
+        FaqIndex.load(folder)
+
+
+def test_whatever_can_be_trained_on_can_be_loaded(tmp_path, embed):
+    odd = FaqEntry("x", "Why? " * 300_000, "So.\x85\u2028 " * 100_000, "Klingon", ("why",) * 3, ("\x1c",))
+    FaqIndex.build([odd], embed).save(tmp_path)
+    assert FaqIndex.load(tmp_path).entries == (odd,)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"id": "x"}', '{"variants": [], "tags": [], "more": 1}'])
+def test_entries_that_are_none_are_named(folder, content):
+    (folder / "faq.jsonl").write_text(content)
+    describe(folder)
+    with pytest.raises(FaqError, match=r"faq\.jsonl: expected FAQ entries: .*build the index again"):
         FaqIndex.load(folder)
 
 
