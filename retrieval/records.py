@@ -15,6 +15,8 @@ from retrieval.types import FaqError
 
 MAX_LINE_BYTES = 1_000_000
 MAX_SHOWN = 20
+# A cell may be as long as a line; Python takes 131,072 characters at most unless told otherwise.
+csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_LINE_BYTES))
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -58,6 +60,16 @@ class Problems:
         if len(self.shown) < MAX_SHOWN:
             place = str(path) if line is None else f"{path}:{line}"
             self.shown.append(f"{place}: {name}: {message}" if name else f"{place}: {message}")
+
+    def end(self, path: Path, line: int, message: str) -> None:
+        """Notes a problem that ends the reading of a file; all records after it are missing.
+
+        Args:
+            path: the file.
+            line: the line, counted from 1.
+            message: what was expected, what came and what to do.
+        """
+        self.add(path, line, "", f"{message}; nothing from line {line} on was read")
 
     def raise_if_any(self) -> None:
         """Ends the reading where anything was wrong.
@@ -104,8 +116,15 @@ def read_records(path: Path, required: tuple[str, ...], lists: frozenset[str], p
         problems.add(path, None, "", "expected at least one record, the file is empty")
 
 
+_Note = Callable[[int, str], None]
+
+
 def _lines(path: Path, file: BinaryIO, problems: Problems) -> Iterator[tuple[int, str]]:
     """The sound lines with their line breaks; what is wrong with others is noted."""
+    return _decoded(file, lambda number, message: problems.add(path, number, "", message))
+
+
+def _decoded(file: BinaryIO, refuse: _Note) -> Iterator[tuple[int, str]]:
     number = 0
     while raw := file.readline(MAX_LINE_BYTES + 2):
         number += 1
@@ -114,22 +133,27 @@ def _lines(path: Path, file: BinaryIO, problems: Problems) -> Iterator[tuple[int
             size += len(rest.removesuffix(b"\n"))
             raw = rest
         if size > MAX_LINE_BYTES:
-            problems.add(path, number, "", f"expected at most {MAX_LINE_BYTES} bytes a line, got {size}; split it")
+            refuse(number, f"expected at most {MAX_LINE_BYTES} bytes a line, got {size}; split it")
             continue
         try:
             yield number, raw.decode()
         except UnicodeDecodeError as error:
             byte = raw[error.start]
-            problems.add(
-                path, number, "", f"byte {error.start + 1} (0x{byte:02x}) is not UTF-8; save the file as UTF-8"
-            )
+            refuse(number, f"byte {error.start + 1} (0x{byte:02x}) is not UTF-8; save the file as UTF-8")
 
 
 def _sound_lines(path: Path, file: BinaryIO, problems: Problems) -> Iterator[str]:
-    """The lines up to the first that is not sound."""
-    before = problems.count
-    for _, line in _lines(path, file, problems):
-        if problems.count > before:
+    """The lines up to the first that is not sound, as quotes may reach over lines."""
+    ended = False
+
+    def end(number: int, message: str) -> None:
+        nonlocal ended
+        if not ended:
+            ended = True
+            problems.end(path, number, message)
+
+    for _, line in _decoded(file, end):
+        if ended:
             return
         yield line
 
@@ -164,6 +188,7 @@ def _read_csv(
     path: Path, file: BinaryIO, required: tuple[str, ...], lists: frozenset[str], problems: Problems
 ) -> Iterator[Record]:
     rows = csv.reader(_sound_lines(path, file, problems), strict=True)
+    start = 1
     try:
         header = [name.strip() for name in next((row for row in rows if any(cell.strip() for cell in row)), [])]
         if not header:
@@ -184,13 +209,13 @@ def _read_csv(
                 yield Record(path, start, _csv_fields(header, row, lists))
             start = rows.line_num + 1
     except csv.Error as error:
-        problems.add(path, rows.line_num, "", f"expected CSV with quoted line breaks and commas: {error}")
+        problems.end(path, start, f"expected CSV with quoted line breaks and commas: {error}")
 
 
 def _csv_fields(header: list[str], row: list[str], lists: frozenset[str]) -> dict[str, object]:
     fields: dict[str, object] = {}
     for name, cell in zip(header, row, strict=False):
-        if name in lists:
+        if name.casefold() in lists:
             fields[name] = [part for part in cell.replace("\n", "|").split("|") if part.strip()]
         elif cell.strip():
             fields[name] = cell
@@ -214,15 +239,34 @@ def _read_yaml(
             problems.add(path, line, "", "expected a list of records, each starting with `- `")
             return
         for item in node.value:
-            line = item.start_mark.line + 1
-            value = loader.construct_object(item, deep=True)
-            if isinstance(value, dict):
-                yield Record(path, line, {str(name): value for name, value in value.items()})
-            else:
-                problems.add(path, line, "", f"expected fields such as `question: ...`, got {kind_of(value)}")
+            yield from _yaml_record(path, loader, item, problems)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        problems.add(path, mark.line + 1 if mark else None, "", f"expected YAML: {_first_line(error)}")
+        _refuse_yaml(path, None, error, problems)
+
+
+def _yaml_record(path: Path, loader: yaml.SafeLoader, item: yaml.Node, problems: Problems) -> Iterator[Record]:
+    line = item.start_mark.line + 1
+    try:
+        value = loader.construct_object(item, deep=True)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        _refuse_yaml(path, line, error, problems)
+        return
+    if twice := _field_given_twice(item):
+        problems.add(path, line, "", f"the field {twice!r} is given twice")
+    elif isinstance(value, dict):
+        yield Record(path, line, {str(name): value for name, value in value.items()})
+    else:
+        problems.add(path, line, "", f"expected fields such as `question: ...`, got {kind_of(value)}")
+
+
+def _refuse_yaml(path: Path, line: int | None, error: Exception, problems: Problems) -> None:
+    mark = getattr(error, "problem_mark", None)
+    problems.add(path, mark.line + 1 if mark else line, "", f"expected YAML: {_first_line(error)}")
+
+
+def _field_given_twice(item: yaml.Node) -> str | None:
+    names = [str(key.value) for key, _ in item.value] if isinstance(item, yaml.MappingNode) else []
+    return next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
 
 
 def _first_line(error: Exception) -> str:

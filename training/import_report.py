@@ -45,6 +45,7 @@ class Report:
     Attributes:
         changed: what was taken otherwise than it was written.
         refused: what was not taken.
+        unread: the refusals after which nothing more of a file could be read.
         warned: what was taken as it is and should be looked at.
         remarks: what else the person should know or do.
     """
@@ -52,6 +53,7 @@ class Report:
     def __init__(self) -> None:
         self.changed: list[Note] = []
         self.refused: list[Note] = []
+        self.unread: list[Note] = []
         self.warned: list[Note] = []
         self.remarks: list[str] = []
         self._told: set[tuple[Path, str, str]] = set()
@@ -137,3 +139,8 @@ class FaqProblems(retrieval.records.Problems):
         """Notes one problem."""
         super().add(path, line, name, message)
         self._report.refuse(path, line, name, message)
+
+    def end(self, path: Path, line: int, message: str) -> None:
+        """Notes a problem that ends the reading of a file."""
+        super().end(path, line, message)
+        self._report.unread.append(self._report.refused[-1])

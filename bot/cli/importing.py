@@ -138,7 +138,7 @@ def _finish(
 ) -> None:
     """Writes everything or nothing, prints the report, and ends with code 2 where nothing was written."""
     broken = report.broken
-    refused = bool(broken) and not skip_bad
+    refused = bool(report.unread) or (bool(broken) and not skip_bad)
     written = [] if refused or not count else list(contents)
     if written:
         write_together(contents)
@@ -146,6 +146,8 @@ def _finish(
     if not count:
         reason = f": {report.refused[0]}" if report.refused else "; it holds nothing of this kind"
         fail(f"{path}: nothing could be taken{reason}")
+    if report.unread:
+        fail(f"{path}: nothing was written, as --skip-bad cannot skip what could not be read: {report.unread[0]}")
     if refused:
         fail(
             f"{path}: nothing was written, as {len(broken)} mistakes were found, the first: {broken[0]}. "

@@ -36,6 +36,8 @@ RECORDS = {
         b'id,tags\r\n1,"a\r\nb"\r\n\r\n2,\r\n',
         [(2, {"id": "1", "tags": ["a\r", "b"]}), (5, {"id": "2", "tags": []})],
     ),
+    "csv with capital names": ("a.csv", b"id,Tags\n1,a|b\n", [(2, {"id": "1", "Tags": ["a", "b"]})]),
+    "csv with a long cell": ("a.csv", b"id\n" + b"x" * 900_000, [(2, {"id": "x" * 900_000})]),
     "csv with a short row": ("a.csv", b"id,question\n1\n", [(2, {"id": "1"})]),
     "yaml": (
         "a.yaml",
@@ -75,7 +77,7 @@ WRONG = {
     "csv without a column": ("a.csv", b"question\nx\n", "a.csv:1: the column 'id' is missing"),
     "csv with a column twice": ("a.csv", b"id,id\n1,2\n", "a.csv:1: the column 'id' is there twice"),
     "csv with too many cells": ("a.csv", b"id\n1,2\n", "a.csv:2: expected 1 cells, got 2"),
-    "csv with an open quote": ("a.csv", b'id\n"x\n', "a.csv:2: expected CSV"),
+    "csv with an open quote": ("a.csv", b'id\n1\n"x\ny\n', "a.csv:3: expected CSV"),
     "csv not UTF-8": ("a.csv", b"id\n\xff\n", "a.csv:2: byte 1 (0xff) is not UTF-8"),
     "empty yaml": ("a.yaml", b"# nothing\n", "a.yaml: expected at least one record"),
     "yaml without a list": ("a.yaml", b"\nid: 1\n", "a.yaml:2: expected a list of records"),
@@ -84,7 +86,12 @@ WRONG = {
     "yaml with an object tag": ("a.yaml", b"- !!python/object:os.system {}\n", "a.yaml:1: expected YAML"),
     "yaml with a control character": ("a.yaml", b"- id: \x01\n", "a.yaml: expected YAML"),
     "yaml nested too deep": ("a.yaml", b"[" * 2_000, "a.yaml: expected YAML"),
-    "yaml with an impossible date": ("a.yaml", b"- id: 2024-13-45\n", "a.yaml: expected YAML"),
+    "yaml with an impossible date": ("a.yaml", b"- id: 2024-13-45\n", "a.yaml:1: expected YAML"),
+    "yaml with a field twice": (
+        "a.yaml",
+        b"- id: 1\n- id: 2\n  a: x\n  a: y\n",
+        "a.yaml:2: the field 'a' is given twice",
+    ),
     "an unknown ending": (
         "a.txt",
         b"x",
@@ -101,6 +108,31 @@ def test_what_is_wrong_is_named(tmp_path, name, content, message):
     list(read_records(path, ("id",), frozenset(), problems))
     assert problems.count == 1
     assert message in problems.shown[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"id\n1,2\n3\n4,5\n6\n"),
+        ("a.yaml", b"- id: 2024-13-45\n- id: 3\n- x\n- id: 6\n"),
+        ("a.jsonl", b'{\n{"id": 3}\n[]\n{"id": 6}\n'),
+    ],
+)
+def test_a_wrong_record_ends_no_file(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    problems = Problems()
+    records = list(read_records(tmp_path / name, ("id",), frozenset(), problems))
+    assert [int(record.fields["id"]) for record in records] == [3, 6]
+    assert problems.count == 2
+
+
+@pytest.mark.parametrize("fault", [b'4"x"\n"\n', b"\xff\n", b"x" * (MAX_LINE_BYTES + 1) + b"\n"])
+def test_where_a_csv_cannot_be_read_on_it_is_said(tmp_path, fault):
+    (tmp_path / "a.csv").write_bytes(b"id\n3\n" + fault + b"6\n7\n")
+    problems = Problems()
+    assert [record.line for record in read_records(tmp_path / "a.csv", ("id",), frozenset(), problems)][:1] == [2]
+    assert problems.count == 1
+    assert "on was read" in problems.shown[0]
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "folder.csv"])

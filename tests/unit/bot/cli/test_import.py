@@ -109,6 +109,16 @@ def test_broken_entries(tmp_path: Path, bot_dir: Path, options: list[str], code:
         assert "--skip-bad to take the other 1" in result.stderr
 
 
+def test_what_could_not_be_read_to_its_end_is_not_taken_by_halves(tmp_path: Path, bot_dir: Path) -> None:
+    path = source(tmp_path, "new.csv", 'id,question,answer,lang\na,Why?,Because.,en\nb,How?,"So.,en\nc,Who?,We.,en\n')
+    result = run("faq", path, "--skip-bad")
+    assert result.exit_code == 2
+    assert "nothing was written, as --skip-bad cannot skip what could not be read" in result.stderr
+    assert "new.csv:3: expected CSV" in result.stderr
+    assert "nothing from line 3 on was read" in result.stderr
+    assert not (bot_dir / "faq" / "imported-new.jsonl").exists()
+
+
 def test_only_replace_writes_anew(tmp_path: Path, bot_dir: Path) -> None:
     path = source(tmp_path, "new.csv", "id,question,answer,lang\na,Why?,Because.,en\n")
     target = bot_dir / "faq" / "imported-new.jsonl"
