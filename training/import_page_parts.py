@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -18,6 +19,7 @@ _HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _STRUCTURES = _HEADINGS | _UNREAD | {"details", "dl", "table"}
 _LINK = re.compile(r"</?a\b[^<>]*>")
 _BOLD = frozenset(("b", "strong"))
+_MOST_SPANNED = 64
 BOLD_LEVEL = 7
 """The level of a paragraph in bold type, below that of every heading."""
 
@@ -58,11 +60,13 @@ class Table:
 
     Attributes:
         header: the row of names.
-        rows: the rows below.
+        rows: the rows below that are not blank.
+        headings: the lines of rows that are one cell over all columns.
     """
 
     header: Row
     rows: tuple[Row, ...]
+    headings: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,15 @@ class Passage:
 
     line: int
     markup: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell of a table, with how many columns and rows it spans."""
+
+    text: str
+    columns: int
+    rows: int
 
 
 Part = Heading | Answered | Table | Passage
@@ -179,13 +192,38 @@ def _own_markup(element: Any) -> str:
 
 
 def _table(element: Any, line_of: _LineOf) -> Table | Passage:
-    rows = [
-        (line_of(row), tuple(_text(cell, lines=True) for cell in row if cell.tag in ("td", "th")))
-        for row in element.iter("tr")
-    ]
-    if rows and is_header(rows[0][1]):
-        return Table(rows[0], tuple(rows[1:]))
-    return Passage(line_of(element), _markup(element))
+    own = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
+    cells = [(line_of(row), [_cell(cell) for cell in row if cell.tag in ("td", "th")]) for row in own]
+    rows = list(_spread(cells))
+    if not rows or not is_header(rows[0][1]):
+        return Passage(line_of(element), _markup(element))
+    width = len(rows[0][1])
+    headings = {line for line, row in cells if len(row) == 1 and row[0].columns >= width}
+    below = [row for row in rows[1:] if any(row[1])]
+    return Table(rows[0], tuple(row for row in below if row[0] not in headings), tuple(sorted(headings)))
+
+
+def _cell(cell: Any) -> _Cell:
+    return _Cell(_text(cell, lines=True), _span(cell, "colspan"), _span(cell, "rowspan"))
+
+
+def _span(cell: Any, name: str) -> int:
+    digits = re.fullmatch(r"\s*(\d{1,4})\s*", cell.get(name) or "")
+    return min(max(int(digits[1]), 1), _MOST_SPANNED) if digits else 1
+
+
+def _spread(rows: Iterable[tuple[int, Sequence[_Cell]]]) -> Iterator[Row]:
+    """Rows with a cell for each column: what spans rows stands in each of them, what spans columns in the first."""
+    reaching: dict[int, _Cell] = {}
+    for number, (line, cells) in enumerate(rows):
+        own = deque(part for cell in cells for part in (cell, *[replace(cell, text="")] * (cell.columns - 1)))
+        placed: list[_Cell] = []
+        while own or len(placed) in reaching:
+            placed.append(reaching.get(len(placed)) or own.popleft())
+        # What spans the header and rows below it is the name of a column, and no cell of these.
+        below = enumerate(placed if number else ())
+        reaching = {column: replace(cell, rows=cell.rows - 1) for column, cell in below if cell.rows > 1}
+        yield line, tuple(cell.text for cell in placed)
 
 
 def _is_bold(element: Any) -> bool:

@@ -206,12 +206,22 @@ class _Reading:
 
     def _ready(self, part: Answered | Table) -> Iterator[Record]:
         if isinstance(part, Table):
-            yield from read_rows(self._path, part.header, part.rows, self._report)
+            yield from self._rows(part)
             return
         question, *others = part.questions
         answer = plain_text(f"<div>{part.answer}</div>")
         fields: dict[str, object] = {"question": question, "answer": answer}
         yield Record(self._path, part.line, fields | ({"variants": others} if others else {}))
+
+    def _rows(self, table: Table) -> Iterator[Record]:
+        for line in table.headings:
+            self._report.leave_out(self._path, line, "", "one cell over the whole table, no question with its answer")
+        width = len(table.header[1])
+        whole = [row for row in table.rows if len(row[1]) == width]
+        for line, cells in (row for row in table.rows if len(row[1]) != width):
+            message = f"expected {width} cells, as the header has, got {len(cells)}; complete the row"
+            self._report.refuse(self._path, line, "", message)
+        yield from read_rows(self._path, table.header, whole, self._report)
 
 
 def _first_line(markup: str) -> tuple[str, str]:

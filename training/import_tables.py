@@ -32,12 +32,24 @@ def read_rows(path: Path, header: Row, rows: Iterable[Row], report: Report) -> I
     """
     line_of_header, names = header
     named = [name.strip() for name in names]
+    if twice := _named_twice(named):
+        message = f"the column {twice!r} is there twice; rename or remove one"
+        report.refuse(path, line_of_header, "", message)
+        return
     for line, cells in rows:
         fields: dict[str, object] = {}
+        lists: dict[str, list[str]] = {}
         for name, cell in zip(named, cells, strict=False):
             if name and name.casefold() in FAQ_LISTS:
-                fields[name] = [part.strip() for part in cell.replace("\n", "|").split("|") if part.strip()]
+                parts = [part.strip() for part in cell.replace("\n", "|").split("|")]
+                lists.setdefault(name, []).extend(part for part in parts if part)
             elif name and cell.strip():
                 fields[name] = cell
         if any(cell.strip() for cell in cells):
-            yield Record(path, line, with_standard_names(path, line_of_header, fields, FAQ_NAMES, report))
+            yield Record(path, line, with_standard_names(path, line_of_header, fields | lists, FAQ_NAMES, report))
+
+
+def _named_twice(names: Sequence[str]) -> str | None:
+    """A column that is there twice and of which one counts."""
+    single = [name for name in names if standard_name(name, FAQ_NAMES) and name.casefold() not in FAQ_LISTS]
+    return next((name for name in single if single.count(name) > 1), None)

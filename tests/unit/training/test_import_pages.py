@@ -106,6 +106,24 @@ PAGES = {
         "<table><thead><tr><th>Question</th><th>Answer</th></tr></thead>\n<tr><td>When?</td><td>At<br>9</td></tr></table>",
         [(2, "When?", "At\n9")],
     ),
+    "a table with cells over several rows": (
+        (
+            "<table><tr><th>Topic<th>Question<th>Answer<th>Notes\n<tr><td rowspan=3>Open<td>When?<td rowspan=2>9<td>a\n"
+            "<tr><td>At what time?<td>b\n<tr><td>Sundays?<td>No<td>c\n<tr><td>Pay<td>Card?<td>Yes<td>d</table>"
+        ),
+        [(2, "When?", "9"), (3, "At what time?", "9"), (4, "Sundays?", "No"), (5, "Card?", "Yes")],
+    ),
+    "a table with cells over several columns": (
+        (
+            "<table><tr><th colspan=2>Topic<th>Question<th>Answer\n<tr><td>a<td>b<td>When?<td>9\n"
+            "<tr><td colspan=2>a<td>Why?<td>So\n<tr><th colspan=4>Paying\n<tr><td>a<td>b<td>Card?<td>Yes</table>"
+        ),
+        [(2, "When?", "9"), (3, "Why?", "So"), (5, "Card?", "Yes")],
+    ),
+    "a table within a table": (
+        "<table><tr><th>Question<th>Answer</tr><tr><td>When?<td><table><tr><td>Mo<td>9</table></table>",
+        [(1, "When?", "Mo | 9")],
+    ),
     "letters": (
         "<p><b>Q: One?</b><br>A: Two.</p>\n<p>Q2. Three?</p>\n<p>A2. Four.</p>",
         [(1, "One?", "Two."), (2, "Three?", "Four.")],
@@ -132,6 +150,28 @@ def test_html(tmp_path: Path, content: str, expected: Found) -> None:
     found, report = read(tmp_path / "a.html", content)
     assert found == expected
     assert not report.broken
+
+
+def test_a_row_that_does_not_fit_the_header_is_refused(tmp_path: Path) -> None:
+    table = (
+        "<table><tr><th>Notes<th>Question<th>Answer\n<tr><td>Why?<td>So\n<tr><td>a<td>b<td>c<td>d\n<tr><td>x<td>y?<td>z"
+    )
+    found, report = read(tmp_path / "a.html", f"{table}</table>")
+    assert found == [(4, "y?", "z")]
+    assert [str(note).split(": ", 1)[1] for note in report.broken] == [
+        "expected 3 cells, as the header has, got 2; complete the row",
+        "expected 3 cells, as the header has, got 4; complete the row",
+    ]
+
+
+def test_columns_of_one_name_are_one_list_or_refused(tmp_path: Path) -> None:
+    head = "|question|answer|相似问|相似问|\n|---|---|---|---|\n"
+    (tmp_path / "a.md").write_text(f"{head}|Why?|So|a|b|\n")
+    (record,) = read_source(tmp_path / "a.md", Report())
+    assert record.fields["variants"] == ["a", "b"]
+    found, report = read(tmp_path / "a.md", head.replace("相似问|相似问", "answer|tags") + "|Why?|So|Internal|b|\n")
+    assert found == []
+    assert str(report.broken[0]).endswith("a.md:1: the column 'answer' is there twice; rename or remove one")
 
 
 def test_several_terms_for_one_description_are_variants(tmp_path: Path) -> None:
