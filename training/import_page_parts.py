@@ -19,7 +19,7 @@ _HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _STRUCTURES = _HEADINGS | _UNREAD | {"details", "dl", "table"}
 _LINK = re.compile(r"</?a\b[^<>]*>")
 _BOLD = frozenset(("b", "strong"))
-_MOST_SPANNED = 64
+_MOST_COLUMNS = 64
 BOLD_LEVEL = 7
 """The level of a paragraph in bold type, below that of every heading."""
 
@@ -194,9 +194,9 @@ def _own_markup(element: Any) -> str:
 def _table(element: Any, line_of: _LineOf) -> Table | Passage:
     own = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
     cells = [(line_of(row), [_cell(cell) for cell in row if cell.tag in ("td", "th")]) for row in own]
-    rows = list(_spread(cells))
-    if not rows or not is_header(rows[0][1]):
+    if not cells or not is_header(cell.text for cell in cells[0][1]):
         return Passage(line_of(element), _markup(element))
+    rows = list(_spread(cells))
     width = len(rows[0][1])
     headings = {line for line, row in cells if len(row) == 1 and row[0].columns >= width}
     below = [row for row in rows[1:] if any(row[1])]
@@ -209,7 +209,7 @@ def _cell(cell: Any) -> _Cell:
 
 def _span(cell: Any, name: str) -> int:
     digits = re.fullmatch(r"\s*(\d{1,4})\s*", cell.get(name) or "")
-    return min(max(int(digits[1]), 1), _MOST_SPANNED) if digits else 1
+    return min(max(int(digits[1]), 1), _MOST_COLUMNS) if digits else 1
 
 
 def _spread(rows: Iterable[tuple[int, Sequence[_Cell]]]) -> Iterator[Row]:
@@ -218,7 +218,7 @@ def _spread(rows: Iterable[tuple[int, Sequence[_Cell]]]) -> Iterator[Row]:
     for number, (line, cells) in enumerate(rows):
         own = deque(part for cell in cells for part in (cell, *[replace(cell, text="")] * (cell.columns - 1)))
         placed: list[_Cell] = []
-        while own or len(placed) in reaching:
+        while len(placed) < _MOST_COLUMNS and (own or len(placed) in reaching):
             placed.append(reaching.get(len(placed)) or own.popleft())
         # What spans the header and rows below it is the name of a column, and no cell of these.
         below = enumerate(placed if number else ())
