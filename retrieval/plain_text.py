@@ -25,6 +25,7 @@ _BLOCKS = frozenset(
         *("summary", "table", "tbody", "tfoot", "thead", "tr", "ul"),
     )
 )
+_LISTS = frozenset(("ol", "ul", "menu"))
 _INLINE = frozenset(
     (
         *("a", "abbr", "acronym", "audio", "b", "bdi", "bdo", "big", "br", "button", "canvas", "cite", "code", "col"),
@@ -65,6 +66,7 @@ _COMPLETED = re.compile(rf"{_LONE}(?=(?:!--|/?([a-z][a-z0-9:]{{0,12}})(?=[\s/>])
 _SANITISED = re.compile(r'<(br|hr)>|<a(?: href="([^"]*)")?>|</a>')
 _HAN_BREAK = re.compile(rf"(?<=[{_HAN}])[ \t]*+\n\s*+(?=[{_HAN}])")
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
+_START = re.compile(r"""\sstart\s*=\s*["']?(\d{1,6})""", re.IGNORECASE)
 _SHOWN_SCHEMES = ("http://", "https://", "mailto:")
 
 
@@ -80,8 +82,9 @@ def plain_text(text: str) -> str:
     r"""Turns a text that contains HTML into clean plain text.
 
     Scripts, styles, comments and attributes go; block elements and `<br>` become line breaks, list items start with
-    `- `, cells of a table stand side by side, links keep their web or mail address in brackets, entities are decoded.
-    Where only inline tags occur, the line breaks of the text are kept, as it was hardly written as HTML.
+    `- ` or their number, cells of a table stand side by side, links keep their web or mail address in brackets,
+    entities are decoded. Where only inline tags occur, the line breaks of the text are kept, as it was hardly written
+    as HTML.
 
     Args:
         text: any text.
@@ -140,6 +143,7 @@ def _flatten(text: str) -> str:
     """Leaves of all tags only `<a>`, `<br>` and, for the edge of a block, `<hr>`; what is no tag is escaped."""
     parts: list[str] = []
     place, verbatim, closed = 0, False, _closed(text)
+    lists = _Lists()
     keeps_lines = not any(
         (match[2] or "").lower() in _BREAKING and _counts(match, closed) for match in _MARKUP.finditer(text)
     )
@@ -160,7 +164,7 @@ def _flatten(text: str) -> str:
         elif name == "a":
             parts.append("</a>" if closing else match[0])
         else:
-            parts.append(_edge(name, closing))
+            parts.append(_edge(name, closing) + lists.mark(name, match[0]))
         if name == "pre":
             verbatim = not closing
     parts.append(_words(text[place:], keeps_lines=keeps_lines or verbatim))
@@ -174,7 +178,29 @@ def _edge(name: str, closing: str) -> str:
         return " | " if closing else ""
     if name not in _BLOCKS:
         return ""
-    return "<hr>- " if name == "li" and not closing else "<hr>"
+    return "<hr>"
+
+
+class _Lists:
+    """Counts the items of the lists that a text is within."""
+
+    def __init__(self) -> None:
+        self._next: list[int | None] = []
+
+    def mark(self, name: str, tag: str) -> str:
+        """What stands before the text of a list item; nothing for other tags."""
+        opens = not tag.startswith("</")
+        if name in _LISTS and opens:
+            start = _START.search(tag) if name == "ol" else None
+            self._next.append((int(start[1]) if start else 1) if name == "ol" else None)
+        elif name in _LISTS and self._next:
+            self._next.pop()
+        elif name == "li" and opens:
+            if not self._next or (number := self._next[-1]) is None:
+                return "- "
+            self._next[-1] = number + 1
+            return f"{number}. "
+        return ""
 
 
 def _words(text: str, *, keeps_lines: bool) -> str:

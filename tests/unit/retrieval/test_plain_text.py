@@ -33,6 +33,8 @@ CLEANED = {
     "a list": ("Bring:<ul>\n<li>the box</li>\n<li>the bill</li></ul>Thanks", "Bring:\n- the box\n- the bill\nThanks"),
     "a list left open": ("<ul><li>a<li>b", "- a\n- b"),
     "an empty item": ("<ul><li></li><li>b</li></ul>", "- b"),
+    "an ordered list": ("<ol><li>a</li><li>b<ul><li>c</ul></li><li>d</ol><li>e", "1. a\n2. b\n- c\n3. d\n- e"),
+    "an ordered list that goes on": ("<ol class=x start='4'><li>a<li>b</ol>", "4. a\n5. b"),
     "a table": ("<table><tr><th>EU</th><td>5</td></tr><tr><th>US</th><td>9</td></tr></table>", "EU | 5\nUS | 9"),
     "preformatted": ("<pre>a\nb</pre>", "a\nb"),
     "white space": ("<p>  a \n\t b </p>", "a b"),
@@ -121,6 +123,8 @@ HOSTILE = (
     "<x",
     "\n<p>",
     " <style> ",
+    "<ol start=1>",
+    "<ol><li>",
     "<a href=",
 )
 
