@@ -7,38 +7,49 @@ or `问：`; its answer is what stands below, up to the next question or heading
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import yaml
 from lxml import etree
 from markdown_it import MarkdownIt
 
 from retrieval.plain_text import plain_text
 from retrieval.records import Record
-from training.import_page_parts import BOLD_LEVEL, Answered, Heading, Passage, Table, page_parts
+from training.import_page_parts import BOLD_LEVEL, Answered, Heading, Part, Passage, Table, page_parts
 from training.import_report import Report
 from training.import_tables import read_rows
 
+_ASKING_WORD = r"(?:how|what|when|where|why|who|whom|whose|which|can|could|do|does|did|is|are|will|would|should|must)\b"
 _ASKING = re.compile(
     r"[?？][\s\"'”’»)）]*$"
-    r"|^(?:how|what|when|where|why|who|whom|whose|which|can|could|do|does|did|is|are|will|would|should|must)\b"
+    rf"|^{_ASKING_WORD}"
     r"|吗|怎么|怎样|怎麼|嗎|如何|什么|什麼|为何|為何|哪[里个些种儿]|多少|多久|多长|是否|能否|可否|能不能|可不可以|何时",
     re.IGNORECASE,
 )
 _COUNT = r"(?:\d{1,3}|[一二三四五六七八九十]{1,3})"
-_NUMBER = re.compile(rf"^(?:\d{{1,3}}(?:\.\d{{1,3}}){{1,3}}[.、]?\s+|(?:[(（]?{_COUNT}\s*[.)）、．：]\s*)+)(?=\D)")
+# "1.2 Why so?" has a number of two levels, "1.5 kg" and "1.5 公斤" are figures.
+_NUMBER = re.compile(
+    rf"^(?:\d{{1,3}}(?:\.\d{{1,3}}){{1,3}}[.、]?\s+(?={_ASKING_WORD}|[^a-z])"
+    r"(?!(?:[GMK]?Hz|[GMTK]i?B|k?Wh?|m?Ah|[VAL])\b|[公千毫厘]?[斤克米升]|[吨寸元块折倍天岁年]|英寸|小时|分钟|度)"
+    rf"|(?:[(（]?{_COUNT}\s*[.)）、．：]\s*)+)(?=\D)"
+)
 _ANCHOR = re.compile(r"\s*[¶#]+$")
 _Q = r"(?:question|q|ｑ|问题|問題|问|問)"
 _A = r"(?:answer|a|ａ|答案|回答|答)"
 _TYPE = r"(?:</?(?:b|strong|em|i|u|span)\b[^<>]{0,200}>\s*)*"
-_LETTER = rf"(?P<letter>{_Q}|{_A})\s*(?:{_TYPE}[:：]|{_COUNT}\s*{_TYPE}[:：.．、])"
+_LETTER = rf"(?P<letter>{_Q}|{_A})\s*(?:{_TYPE}[:：]|(?P<count>{_COUNT})\s*{_TYPE}[:：.．、])"
 _MARKED = re.compile(
     r"(?P<edge>^|\n|<(?:br|p|li|ul|ol|div|blockquote|dd|section)\b[^<>]{0,200}>)"
-    rf"[ \t]*(?:</?(?:b|strong|em|i|u|span|p)\b[^<>]{{0,200}}>[ \t]*)*+{_LETTER}",
+    rf"[ \t]*(?:</?(?:b|strong|em|i|u|span|p)\b[^<>]{{0,200}}>[ \t]*){{0,8}}+{_LETTER}",
+    re.IGNORECASE,
+)
+_BOLD_LINE = re.compile(
+    r"(?:\n|<(?:br|p|div)\b[^<>]{0,200}>)[ \t]*<(b|strong)>([^<>\n]{1,300})</\1>[ \t]*(?=\n|<br\b)",
     re.IGNORECASE,
 )
 _TAG_WITH_LINE = re.compile(r"<(details|summary|d[ltd]|t[rdh]|table|h[1-6]|p|li|div)\b", re.IGNORECASE)
@@ -58,6 +69,7 @@ class _Open:
     line: int
     level: int
     question: str
+    count: str = ""
     answer: list[str] = field(default_factory=list)
 
 
@@ -120,11 +132,13 @@ class _Reading:
         root = self._parsed(markup)
         if root is None:
             return
-        for part in page_parts(root, self._line_of):
+        parts = [piece for part in page_parts(root, self._line_of) for piece in self._with_bold_questions(part)]
+        marks = _question_and_answer_marks(parts)
+        for place, part in enumerate(parts):
             if isinstance(part, Heading):
                 yield from self._heading(part)
             elif isinstance(part, Passage):
-                yield from self._passage(part)
+                yield from self._passage(part, marks.get(place, []))
             else:
                 yield from self._closed(nested=True)
                 yield from self._ready(part)
@@ -155,8 +169,10 @@ class _Reading:
 
     def _heading(self, heading: Heading) -> Iterator[Record]:
         marked = re.match(rf"{_LETTER}\s*(?=\S)", heading.text, re.IGNORECASE)
+        if marked and not _asks(marked) and marked["count"] and marked["count"] != (self._open and self._open.count):
+            marked = None
         text = heading.text[marked.end() :] if marked else heading.text
-        if marked and re.fullmatch(_A, marked["letter"], re.IGNORECASE):
+        if marked and not _asks(marked):
             if self._open:
                 self._open.answer.append(f"<p>{escape(text, quote=False)}</p>")
             return
@@ -167,15 +183,31 @@ class _Reading:
             return
         yield from self._closed(nested=bool(self._open and heading.level > self._open.level))
         if asks:
-            self._open = _Open(heading.line, heading.level, text)
+            self._open = _Open(heading.line, heading.level, text, (marked and marked["count"]) or "")
 
-    def _passage(self, passage: Passage) -> Iterator[Record]:
-        place, line, letter = 0, passage.line, ""
-        for match in _MARKED.finditer(passage.markup):
-            yield from self._piece(line, passage.markup[place : match.start()] + match["edge"], letter)
+    def _with_bold_questions(self, part: Part) -> Iterator[Part]:
+        """A part; of a passage the lines that are a question in bold type become headings."""
+        if not isinstance(part, Passage):
+            yield part
+            return
+        place, line = 0, part.line
+        for match in _BOLD_LINE.finditer(part.markup):
+            text = plain_text(f"<p>{match[2]}</p>")
+            if not _ASKING.search(text) or re.match(_LETTER, text, re.IGNORECASE):
+                continue
+            yield Passage(line, part.markup[place : match.start()])
+            line = self._line_after(line, part.markup[place : match.end()])
+            place = match.end()
+            yield Heading(line, BOLD_LEVEL, text)
+        yield Passage(line, part.markup[place:])
+
+    def _passage(self, passage: Passage, marks: Sequence[re.Match[str]]) -> Iterator[Record]:
+        place, line, mark = 0, passage.line, None
+        for match in marks:
+            yield from self._piece(line, passage.markup[place : match.start()] + match["edge"], mark)
             line = self._line_after(line, passage.markup[place : match.end()])
-            place, letter = match.end(), match["letter"]
-        yield from self._piece(line, passage.markup[place:], letter)
+            place, mark = match.end(), match
+        yield from self._piece(line, passage.markup[place:], mark)
 
     def _line_after(self, line: int, markup: str) -> int:
         """The line at the end of a piece of HTML that starts at a line."""
@@ -184,11 +216,11 @@ class _Reading:
             return line + markup.count("\n")
         return int(marked[-1][1]) + markup.count("\n", marked[-1].end())
 
-    def _piece(self, line: int, markup: str, letter: str) -> Iterator[Record]:
-        if letter and re.fullmatch(_Q, letter, re.IGNORECASE):
+    def _piece(self, line: int, markup: str, mark: re.Match[str] | None) -> Iterator[Record]:
+        if mark and _asks(mark):
             yield from self._closed()
             question, markup = _first_line(markup)
-            self._open = _Open(line, _LEVEL_OF_MARKED, question)
+            self._open = _Open(line, _LEVEL_OF_MARKED, question, mark["count"] or "")
         if not _TAG.sub("", markup).strip():
             return
         if self._open:
@@ -232,7 +264,50 @@ def _first_line(markup: str) -> tuple[str, str]:
     return plain_text(f"<p>{markup}</p>").replace("\n", " "), ""
 
 
+def _asks(mark: re.Match[str]) -> bool:
+    return re.fullmatch(_Q, mark["letter"], re.IGNORECASE) is not None
+
+
+def _question_and_answer_marks(parts: Sequence[Part]) -> dict[int, list[re.Match[str]]]:
+    """The marks of questions and answers in each passage, by its place.
+
+    `A4:` and `Q1:` may be paper and a quarter of a year: with a number, an answer's mark has that of the question
+    before it, and a question asks or has its answer's mark next.
+    """
+    found: list[tuple[int, re.Match[str] | None]] = []
+    for place, part in enumerate(parts):
+        if isinstance(part, Passage):
+            found += [(place, match) for match in _MARKED.finditer(part.markup)]
+        elif isinstance(part, Heading):
+            found.append((place, re.match(_LETTER, part.text, re.IGNORECASE)))
+    marks: dict[int, list[re.Match[str]]] = {}
+    count = ""
+    for number, (place, match) in enumerate(found):
+        following = found[number + 1][1] if number + 1 < len(found) else None
+        if match is None or isinstance(parts[place], Heading):
+            count = (match and match["count"]) or ""
+            continue
+        if _asks(match):
+            answered = following and not _asks(following) and following["count"] in (None, match["count"])
+            end = following.start() if following and following.string is match.string else None
+            if match["count"] and not answered and not _ASKING.search(_first_line(match.string[match.end() : end])[0]):
+                continue
+            count = match["count"] or ""
+        elif match["count"] and match["count"] != count:
+            continue
+        marks.setdefault(place, []).append(match)
+    return marks
+
+
 def _without_front_matter(text: str) -> str:
     """Blanks the YAML block that many documents start with; line numbers stay."""
-    front = re.match(r"---[ \t]*\n(?:.*\n){0,200}?---[ \t]*\n", text)
-    return "\n" * front[0].count("\n") + text[front.end() :] if front else text
+    front = re.match(r"---[ \t]*\n((?=\S)(?:.*\n){0,200}?)---[ \t]*\n", text)
+    return "\n" * front[0].count("\n") + text[front.end() :] if front and _is_front_matter(front[1]) else text
+
+
+def _is_front_matter(block: str) -> bool:
+    try:
+        fields = yaml.safe_load(block)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and not any(re.fullmatch(f"{_Q}|{_A}", str(key), re.IGNORECASE) for key in fields)

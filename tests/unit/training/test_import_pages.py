@@ -72,6 +72,40 @@ MARKDOWN = {
         [(3, "Can I?", "Yes, always.")],
     ),
     "front matter": ("---\ntitle: what?\n---\n# How?\n\nSo.\n", [(4, "How?", "So.")]),
+    "a rule is no front matter": ("---\n\n## How: so?\n\nWell: so.\n\n---\n", [(3, "How: so?", "Well: so.")]),
+    "a rule before a heading": ("---\n# How?\nSo.\n\n---\n# Why?\nSo.\n", [(2, "How?", "So."), (6, "Why?", "So.")]),
+    "a rule before letters": ("---\nQ: How?\nA: So.\n\n---\n", [(2, "How?", "So.")]),
+    "an answer about paper": (
+        "## What sizes?\n\nA5: 148 × 210 mm\nA4: 210 × 297 mm\n\n### A3: poster\n",
+        [(1, "What sizes?", "A5: 148 × 210 mm A4: 210 × 297 mm\nA3: poster")],
+    ),
+    "an answer about paper under a letter": (
+        "Q2: What sizes?\n\nA2: These:\n\nA4: 210 × 297 mm\n",
+        [(1, "What sizes?", "These:\nA4: 210 × 297 mm")],
+    ),
+    "an answer about quarters": (
+        "## When is it?\n\nQ1: January to March\n\nQ2: April to June\n",
+        [(1, "When is it?", "Q1: January to March\nQ2: April to June")],
+    ),
+    "counted questions without counted answers": (
+        "Q1: Sizes\nA: S to L.\n\nQ2: Why?\n\nSo.\n",
+        [(1, "Sizes", "S to L."), (4, "Why?", "So.")],
+    ),
+    "figures that belong to the question": (
+        "## 1.5 kg parcels, how much?\n5\n\n## 3.5 mm jack?\nYes.\n\n## 2.4 GHz?\nYes.\n\n## 1.5 公斤多少钱？\n5\n",
+        [
+            (1, "1.5 kg parcels, how much?", "5"),
+            (4, "3.5 mm jack?", "Yes."),
+            (7, "2.4 GHz?", "Yes."),
+            (10, "1.5 公斤多少钱？", "5"),
+        ],
+    ),
+    "a number before a question in small letters": ("## 1.2 why so?\n\nSo.\n", [(1, "why so?", "So.")]),
+    "an ordered list": ("## How?\n\n3. a\n4. b\n", [(1, "How?", "3. a\n4. b")]),
+    "a question in bold type right above its answer": (
+        "# FAQ\n\n**Can I?**\nYes.\n\n**Why?**  \nSo,\n**always**.\n**When?**\nNow.\n",
+        [(3, "Can I?", "Yes."), (6, "Why?", "So, always."), (9, "When?", "Now.")],
+    ),
     "windows line ends": ("# How?\r\n\r\nSo.\r\n", [(1, "How?", "So.")]),
     "a question without an answer": ("# How?\n\n# Why?\n\nSo.\n", [(1, "How?", ""), (3, "Why?", "So.")]),
 }
@@ -141,6 +175,10 @@ PAGES = {
         [(1, "怎么退货？", "七天。")],
     ),
     "a heading that is a link": ("<h2><a href='https://shop.example/#a'>How?</a> ¶</h2>So.", [(1, "How?", "So.")]),
+    "a question in bold type right above its answer": (
+        "<p><b>Can I?</b><br>\nYes.<br><strong>Why?</strong><br>So.</p>",
+        [(1, "Can I?", "Yes."), (2, "Why?", "So.")],
+    ),
     "text without tags around": ("<h2>How?</h2>So <em>it</em> is.", [(1, "How?", "So it is.")]),
 }
 
@@ -235,7 +273,9 @@ def test_whatever_is_written_gives_records_within_the_file(tmp_path: Path, conte
     assert found or report.refused
 
 
-@pytest.mark.parametrize("piece", ["<h2>How?</h2>", "<p>Q: ", "Q: a?\n", "<dl><dt>x<dd>y</dl>", "<p>\n "])
+@pytest.mark.parametrize(
+    "piece", ["<h2>How?</h2>", "<p>Q: ", "Q: a?\n", "<dl><dt>x<dd>y</dl>", "<p>\n ", "<p></p>", "Q1: a\n"]
+)
 @pytest.mark.parametrize("name", ["a.md", "a.html"])
 def test_time_grows_with_the_length_alone(tmp_path: Path, piece: str, name: str) -> None:
     seconds = []
@@ -244,3 +284,17 @@ def test_time_grows_with_the_length_alone(tmp_path: Path, piece: str, name: str)
         read(tmp_path / name, piece * (size // len(piece)))
         seconds.append(time.process_time() - started)
     assert seconds[1] < max(40 * seconds[0], 1.0)
+
+
+def test_cells_that_span_everything_cost_little(tmp_path: Path) -> None:
+    started = time.process_time()
+    rows = "<tr><td rowspan=9999 colspan=9999>x" * 2_000
+    read(tmp_path / "a.html", f"<table><tr><td>question<td>answer{rows}</table>")
+    assert time.process_time() - started < 4
+
+
+def test_empty_paragraphs_in_one_passage_cost_little(tmp_path: Path) -> None:
+    started = time.process_time()
+    found, _ = read(tmp_path / "a.html", f"<h2>How?</h2><div>{'<p></p>' * 20_000}x</div>")
+    assert found == [(1, "How?", "x")]
+    assert time.process_time() - started < 4
