@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,13 +47,14 @@ def read_faq(*paths: str | Path, languages: Sequence[str] | None = None) -> list
     return entries
 
 
-def read_queries(path: str | Path) -> list[FaqQuery]:
+def read_queries(path: str | Path, known: Collection[str] | None = None) -> list[FaqQuery]:
     """Reads labelled FAQ queries from a JSON lines, CSV or YAML file.
 
     A query has `query` and `relevant`, a list of FAQ ids; `lang` may be absent and then follows from the text.
 
     Args:
         path: the file.
+        known: the ids of the FAQ; None to take any.
 
     Returns:
         The queries in the order of the file. Where anything is wrong anywhere, nothing is returned: one `FaqError`
@@ -66,6 +67,10 @@ def read_queries(path: str | Path) -> list[FaqQuery]:
         relevant = fields.texts("relevant", numbers=True)
         if not relevant and not fields.refused("relevant"):
             fields.refuse("relevant", "expected a list of at least one FAQ id, got none")
+        for number, name in enumerate(relevant if known is not None else ()):
+            if name not in (known or ()):
+                message = f"{name!r} is not in the FAQ; correct the query or add the entry"
+                fields.refuse("relevant", message, part=f"[{number}]")
         query = fields.text("query")
         queries.append(FaqQuery(query, tuple(dict.fromkeys(relevant)), fields.lang(query)))
     problems.raise_if_any()

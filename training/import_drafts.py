@@ -82,6 +82,8 @@ def _shown(
         complain(name, "expected text, nothing is left without its HTML; write it as text")
     elif len(plain) > longest:
         complain(name, f"expected at most {longest:,} characters, got {len(plain):,}; shorten it or split it")
+    elif plain and name != "answer" and not any(character.isalnum() for character in plain):
+        complain(name, f"expected words, got {plain[:20]!r}; write what customers ask")
     elif plain != text:
         change(name, "HTML taken away, its text kept")
     return plain

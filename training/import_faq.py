@@ -13,7 +13,7 @@ from retrieval.records import Record
 from retrieval.types import FaqEntry
 from training.import_drafts import draft_entry
 from training.import_file_kinds import MAX_ENTRIES
-from training.import_known import KnownFaq, Source, free_id, wording_key
+from training.import_known import KnownFaq, Source, admissible_id, free_id, wording_key
 from training.import_names import FAQ_NAMES, with_standard_names
 from training.import_report import Report
 from training.import_sources import plain_reading, read_source
@@ -67,6 +67,9 @@ def admit(
         The entry, or None where it was refused.
     """
     path, line = source.path, source.line
+    if draft.id and (name := admissible_id(draft.id)) != draft.id:
+        report.change(path, line, "id", f"{_short(draft.id)} became {name}; ids have no spaces, `/` or `:`")
+        draft = replace(draft, id=name)
     if draft.id and (place := known.place_of_id(draft.id)):
         report.refuse(path, line, "id", f"{draft.id!r} is already used in {place}; ids must be unique")
         return None

@@ -13,6 +13,7 @@ from retrieval.faq import read_faq
 from retrieval.types import FaqEntry
 
 _SLUG_LENGTH = 40
+_LONGEST_ID = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,26 @@ def faq_id(question: str, lang: str) -> str:
     if len(slug) > _SLUG_LENGTH:
         slug = slug[: _SLUG_LENGTH + 1].rpartition("-")[0] or slug[:_SLUG_LENGTH]
     return f"{slug}.{lang}"
+
+
+def admissible_id(name: str) -> str:
+    """Brings an id into the form that an address of the API takes: at most 60 characters, no space, `/` or `:`.
+
+    Args:
+        name: an id as a file has it.
+
+    Returns:
+        The same where it is admissible; always the same for the same id, with its ending `.en` or the like.
+    """
+    plain = re.sub(r"[\s/:]+", "-", name).strip("-")
+    if not plain:
+        return f"faq-{_digest(name)}"
+    if len(plain) <= _LONGEST_ID:
+        return plain
+    ending = re.search(r"\.[a-z]{2,3}$", plain)
+    lang = ending[0] if ending else ""
+    stem = plain.removesuffix(lang)
+    return f"{stem[:_SLUG_LENGTH]}-{_digest(stem)}{lang}"
 
 
 def free_id(question: str, lang: str, known: KnownFaq) -> str:

@@ -97,9 +97,9 @@ def _read_sheets(path: Path) -> dict[str, list[Row]]:
 
 
 def _rows(sheet: Any) -> Iterator[Row]:
-    for line, values in enumerate(sheet.iter_rows(max_col=_MOST_COLUMNS, values_only=True), start=1):
-        if any(value is not None for value in values):
-            cells = [_text(value) for value in values]
+    for line, row in enumerate(sheet.iter_rows(max_col=_MOST_COLUMNS), start=1):
+        if any(cell.value is not None for cell in row):
+            cells = [_text(cell.value, cell.number_format or "") for cell in row]
             if any(cells):
                 yield line, cells
 
@@ -108,12 +108,24 @@ def _header_place(rows: list[Row]) -> int | None:
     return next((place for place, (_, cells) in enumerate(rows[:_ROWS_BEFORE_HEADER]) if is_header(cells)), None)
 
 
-def _text(value: object) -> str:
-    """A cell as it would be typed; what `_x000D_` stands for is a line break."""
+def _text(value: object, shown_as: str) -> str:
+    """A cell as it would be typed; what `_x000D_` stands for is a line break.
+
+    Args:
+        value: what the cell holds.
+        shown_as: its format, such as `0%` or `hh:mm`.
+
+    Returns:
+        Its text.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).upper()
+    if isinstance(value, int | float) and "%" in shown_as:
+        return f"{round(100 * value, 6):.12g}%"
+    if isinstance(value, time) and not value.second and not value.microsecond:
+        return f"{value:%H:%M}" if shown_as.startswith("hh") else f"{value.hour}:{value:%M}"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, datetime) and value.time() == time():

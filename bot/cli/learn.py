@@ -169,12 +169,13 @@ def evaluate(
     settings = read_settings()
     understander = load_understander(release_folder(settings, release))
     test = read_examples(*data_files(examples), keep_duplicates=True)
-    queries = read_queries(faq_queries) if faq_queries else ()
     index = None
     if faq:
         index = FaqIndex.build(read_faq(*data_files(faq)), understander.embed)
-    elif queries:
+    elif faq_queries:
         index = FaqIndex.load(release_folder(settings, release))
+    known = {entry.id for entry in index.entries} if index else ()
+    queries = read_queries(faq_queries, known) if faq_queries else ()
     result = measure(understander, test, index, queries).to_json()
     if as_json:
         print_json(result)

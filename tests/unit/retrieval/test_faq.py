@@ -226,6 +226,13 @@ def test_a_wrong_query_is_named_once(tmp_path, line, message):
     assert message in str(error.value)
 
 
+def test_an_entry_that_is_not_there_is_named_with_its_line(tmp_path):
+    (tmp_path / "q.jsonl").write_text('{"query": "x", "relevant": ["a"]}\n{"query": "y", "relevant": ["a", "gone"]}\n')
+    assert len(read_queries(tmp_path / "q.jsonl", {"a", "gone"})) == 2
+    with pytest.raises(FaqError, match=r"q.jsonl:2: relevant\[1\]: 'gone' is not in the FAQ; correct the query"):
+        read_queries(tmp_path / "q.jsonl", {"a"})
+
+
 def test_writing_replaces_the_whole_file(tmp_path):
     path = tmp_path / "f.jsonl"
     write_faq(path, [FULL, LEAST])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 
 import openpyxl
@@ -91,6 +91,27 @@ def test_the_first_sheet_with_a_header_counts_and_the_others_are_named(tmp_path:
 def test_cells_are_read_as_text(tmp_path: Path, value: object, expected: str) -> None:
     found, _ = read(workbook(tmp_path / "a.xlsx", a=[["Q", "A"], ["x?", value]]))
     assert found[0][1]["answer"] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "shown_as", "expected"),
+    [
+        pytest.param(0.19, "0%", "19%", id="per cent"),
+        pytest.param(0.075, "0.0%", "7.5%", id="a part of a per cent"),
+        pytest.param(1, "0%", "100%", id="all"),
+        pytest.param(time(9), "h:mm", "9:00", id="time of day"),
+        pytest.param(time(9, 30), "hh:mm", "09:30", id="time of day with two digits"),
+        pytest.param(time(9, 30, 5), "h:mm:ss", "09:30:05", id="time with seconds"),
+    ],
+)
+def test_cells_are_read_as_they_are_shown(tmp_path: Path, value: object, shown_as: str, expected: str) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["Q", "A"])
+    sheet.append(["x?", value])
+    sheet["B2"].number_format = shown_as
+    book.save(tmp_path / "a.xlsx")
+    assert read(tmp_path / "a.xlsx")[0][0][1]["answer"] == expected
 
 
 def test_a_formula_that_was_never_computed_is_no_answer(tmp_path: Path) -> None:

@@ -155,6 +155,19 @@ def test_ids_of_other_scripts_are_hashes_and_stable() -> None:
     assert faq_id("怎么退货？", "zh") != faq_id("怎么换货？", "zh")
 
 
+def test_ids_become_admissible(tmp_path: Path) -> None:
+    long = "how-long-does-it-take-" * 4
+    names = ["returns/30 days.en", "a:b", long + "one.en", long + "one.zh", long + "two.en", "退货.zh", "a:b"]
+    records = ({"id": name, "question": f"question {place}?", "answer": "x"} for place, name in enumerate(names))
+    entries, report = faq(tmp_path / "a.jsonl", lines(*records))
+    taken = [entry.id for entry in entries]
+    assert (taken[0], taken[1], taken[5]) == ("returns-30-days.en", "a-b", "退货.zh")
+    assert all(len(name) <= 60 for name in taken)
+    assert taken[2].removesuffix(".en") == taken[3].removesuffix(".zh") != taken[4].removesuffix(".en")
+    assert places(report.broken) == [(7, "id")]
+    assert "became returns-30-days.en" in report.changed[0].message
+
+
 def test_made_ids_never_meet(tmp_path: Path) -> None:
     long = "how long does it take until my parcel arrives"
     content = lines({"question": f"{long} here", "answer": "x"}, {"question": f"{long} there", "answer": "y"})
@@ -219,6 +232,10 @@ def test_html_is_taken_away_once(tmp_path: Path, name: str, content: str) -> Non
         ),
         pytest.param({"question": "a?", "answer": "#REF!"}, "answer", "mend its formula", id="error of a spreadsheet"),
         pytest.param({"answer": "x"}, "question", "add it", id="no question"),
+        pytest.param({"question": "\u200b?", "answer": "x"}, "question", "expected words", id="question of marks"),
+        pytest.param(
+            {"question": "a?", "answer": "x", "variants": ["…"]}, "variants[0]", "expected words", id="variant"
+        ),
         pytest.param({"question": "a?", "answer": " "}, "answer", "it is empty", id="no answer"),
     ],
 )
