@@ -48,14 +48,15 @@ def put(
 ) -> None:
     """Add the entries of FAQ files, or replace those that have their ids; what is the same already stays.
 
-    Texts are taken as they stand in the files; `frontdesk import faq` makes plain text of HTML.
+    Texts are taken as they stand in the files; `frontdesk import faq` makes plain text of HTML. An entry keeps the
+    variants that it has, as files do not know what was learnt from customers; the HTTP API takes variants away.
     """
     begin, end = _moment("--valid-from", valid_from), _moment("--valid-until", valid_until)
     log, editor = _open(read_settings())
     try:
         entries = read_faq(*data_files(files), languages=editor.languages)
         before = {version.entry.id: version for version in editor.entries()}
-        drafts = [_checked(editor, FaqDraft(entry, True, begin, end)) for entry in entries]
+        drafts = [_checked(editor, editor.with_known_variants(FaqDraft(entry, True, begin, end))) for entry in entries]
         new = [draft for draft in drafts if not _stands(before.get(draft.entry.id), draft)]
         for draft in new:
             editor.store(draft, _AUTHOR)

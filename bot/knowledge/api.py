@@ -32,7 +32,7 @@ class EntryIn(BaseModel):
         question: the question as shown to customers.
         answer: what the bot says; HTML becomes plain text.
         lang: the language of both.
-        variants: other ways to ask the same.
+        variants: other ways to ask the same; left out to keep those that the entry has.
         tags: free labels.
         enabled: False to have it answer nobody.
         valid_from: when it begins to answer, with a time zone.
@@ -45,17 +45,18 @@ class EntryIn(BaseModel):
     question: Question
     answer: Annotated[str, Field(min_length=1)]
     lang: Annotated[str, Field(min_length=2, max_length=8)]
-    variants: Annotated[list[Question], Field(max_length=200)] = []
+    variants: Annotated[list[Question], Field(max_length=200)] | None = None
     tags: Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=50)] = []
     enabled: bool = True
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
     version: Annotated[int, Field(ge=0)] | None = None
 
-    def draft(self, name: str) -> FaqDraft:
+    def draft(self, name: str, editor: FaqEditor) -> FaqDraft:
         """What the entry of this name is to be."""
-        entry = FaqEntry(name, self.question, self.answer, self.lang, tuple(self.variants), tuple(self.tags))
-        return FaqDraft(entry, self.enabled, self.valid_from, self.valid_until)
+        entry = FaqEntry(name, self.question, self.answer, self.lang, tuple(self.variants or ()), tuple(self.tags))
+        draft = FaqDraft(entry, self.enabled, self.valid_from, self.valid_until)
+        return draft if self.variants is not None else editor.with_known_variants(draft)
 
 
 class RestoreIn(BaseModel):
@@ -103,7 +104,7 @@ def build_router(
         draft: EntryIn, entry: Annotated[str, Query(alias="id", max_length=60, pattern=_ID)] = "preview"
     ) -> dict[str, Any]:
         """Which of the latest logged questions a draft would answer from now on, and which no longer."""
-        effect = foresee(editor.checked(editor.plain(draft.draft(entry))))
+        effect = foresee(editor.checked(editor.plain(draft.draft(entry, editor))))
         gained, lost = ([asdict(change) for change in some[:_SHOWN]] for some in (effect.gained, effect.lost))
         counts = {"gained": len(effect.gained), "lost": len(effect.lost)}
         return {"read": effect.read, "gained": gained, "lost": lost, "counts": counts}
@@ -118,7 +119,7 @@ def build_router(
     def put_entry(entry: EntryId, draft: EntryIn) -> dict[str, Any] | JSONResponse:
         """Adds an entry or replaces it; every process answers with it within a second."""
         try:
-            return _document(editor.put(draft.draft(entry), _AUTHOR, draft.version), clock.now())
+            return _document(editor.put(draft.draft(entry, editor), _AUTHOR, draft.version), clock.now())
         except EditedError as error:
             return JSONResponse({"error": str(error)}, 409)
 

@@ -156,6 +156,21 @@ class FaqEditor:
         """
         return self.store(FaqDraft(old.entry, old.enabled, old.valid_from, old.valid_until), author)
 
+    def with_known_variants(self, draft: FaqDraft) -> FaqDraft:
+        """A draft with the variants that its entry has already, as long as it asks the same question.
+
+        Args:
+            draft: by somebody who does not see all variants, such as those that the release learnt from its customers.
+
+        Returns:
+            The draft with its own variants first.
+        """
+        entry, versions = draft.entry, self.versions(draft.entry.id)
+        if not versions or versions[-1].entry.question != entry.question:
+            return draft
+        variants = tuple(dict.fromkeys([*entry.variants, *versions[-1].entry.variants]))
+        return replace(draft, entry=replace(entry, variants=variants))
+
     def plain(self, draft: FaqDraft) -> FaqDraft:
         """A draft with plain text alone; texts that a version of the entry has already are plain, and stay.
 

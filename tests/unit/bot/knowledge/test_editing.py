@@ -52,6 +52,16 @@ def test_what_a_version_has_already_is_plain_and_stays(log: SqlLog) -> None:
     assert editor(log, FRAME).put(FaqDraft(replace(plain, tags=("x",))), "api").entry.answer == plain.answer
 
 
+def test_an_editor_who_does_not_see_variants_keeps_those_of_the_same_question(log: SqlLog) -> None:
+    knowledge = editor(log, replace(FRAME, variants=("a", "b")))
+    same = FaqDraft(replace(FRAME, answer="Like this.", variants=("c", "a")))
+    assert knowledge.with_known_variants(same).entry.variants == ("c", "a", "b")
+    other = FaqDraft(replace(FRAME, question="Where is it?", variants=("c",)))
+    assert knowledge.with_known_variants(other) == other
+    unknown = FaqDraft(replace(FRAME, id="new"))
+    assert knowledge.with_known_variants(unknown) == unknown
+
+
 @pytest.mark.parametrize("entry", [FRAME, LONG, FRENCH], ids=lambda entry: entry.id)
 def test_an_entry_is_disabled_and_restored_as_it_was(log: SqlLog, entry: FaqEntry) -> None:
     knowledge = editor(log, entry)

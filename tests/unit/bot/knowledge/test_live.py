@@ -93,10 +93,10 @@ def test_a_preview_shows_what_would_answer() -> None:
     live._engine = live._loaded = engine
     for draft, after in ((FaqDraft(SILK, enabled=False), {"wool"}), (FaqDraft(TEA), {"wool", "silk", "tea"})):
         now, would = live.preview(draft)
-        assert isinstance(now, FaqIndex)
-        assert isinstance(would, FaqIndex)
-        assert {entry.id for entry in now.entries} == {"wool", "silk"}
-        assert {entry.id for entry in would.entries} == after
+        assert isinstance(now.search, FaqIndex)
+        assert isinstance(would.search, FaqIndex)
+        assert {entry.id for entry in now.search.entries} == {"wool", "silk"}
+        assert {entry.id for entry in would.search.entries} == after
 
 
 def test_the_next_change_is_the_first_moment_to_come() -> None:
