@@ -79,11 +79,13 @@ def train(
         layers=layers,
         method=method,
     )
+    entries = read_faq(*data_files(faq)) if faq else []
+    known = {entry.id for entry in entries} if faq else None
     training_set = TrainingSet(
         examples=read_examples(*data_files(examples)),
-        faq=read_faq(*data_files(faq)) if faq else (),
+        faq=entries,
         test=read_examples(*data_files(test), keep_duplicates=True) if test else (),
-        faq_queries=read_queries(faq_queries) if faq_queries else (),
+        faq_queries=read_queries(faq_queries, known) if faq_queries else (),
     )
     if unlabelled is not None:
         training_set = with_unlabelled(training_set, unlabelled, training_config)
