@@ -66,7 +66,8 @@ def train_release(
         out: the release's folder; an older release there is replaced once the new one is whole.
         data_dir: where unpacked encoders are kept.
         parent: a release to start from instead of the pretrained encoder; it must be of the same encoder.
-        relearn: which heads are fitted where no layer learns (`trained_layers: 0`); None for all.
+        relearn: which heads are fitted where no layer learns (`trained_layers: 0`) and a parent gives the others; None
+            for all.
         report: told the progress.
 
     Returns:
@@ -178,7 +179,7 @@ def learn(
         reader: from `prepared.reader`.
         config: how.
         parent: a release to start from.
-        relearn: which heads are fitted where no layer learns; None for all.
+        relearn: which heads are fitted where no layer learns and a parent gives the others; None for all.
         processes: those that train together; this one alone by default.
         work: a folder for checkpoints, or None for none.
         fingerprint: what a checkpoint must have been made with.
@@ -195,7 +196,7 @@ def learn(
     if parent is not None:
         _start_from(reader, parent, prepared.encoder, prepared.sets)
     if anchors is None or config.trained_layers == 0:
-        fit_heads(reader, learnt, pad_id, adapt=parent is not None, only=relearn)
+        fit_heads(reader, learnt, pad_id, adapt=parent is not None, only=relearn if parent is not None else None)
         return held_out_score(read_all(reader, prepared.held, pad_id), prepared.held)
     lessons = None
     if config.teachers:

@@ -9,7 +9,7 @@ from nlu.examples import Example
 from nlu.releases import Manifest
 from training.config import TrainingConfig
 
-_INHERITED = ("encoder", "max_tokens", "seed", "holdout", "holdout_limit")
+_INHERITED = ("encoder", "max_tokens", "layers", "seed", "holdout", "holdout_limit")
 
 
 def warm_starts(config: TrainingConfig) -> tuple[TrainingConfig, ...]:
@@ -30,7 +30,7 @@ def warm_starts(config: TrainingConfig) -> tuple[TrainingConfig, ...]:
 
 
 def config_like(config: TrainingConfig, manifest: Manifest) -> TrainingConfig:
-    """Takes from a release what the settings leave open: its encoder, its seed and how it held texts out.
+    """Takes from a release what the settings leave open: its encoder and layers, its seed and how it held texts out.
 
     Args:
         config: the settings of a training from the start.
@@ -48,7 +48,7 @@ def config_like(config: TrainingConfig, manifest: Manifest) -> TrainingConfig:
 
 
 def fits(manifest: Manifest, config: TrainingConfig, base: Sequence[Example]) -> bool:
-    """Whether a release can be gone on from: the same encoder, vocabulary and labels.
+    """Whether a release can be gone on from: the same encoder, layers, vocabulary, labels and entity types.
 
     Args:
         manifest: the release's.
@@ -59,12 +59,20 @@ def fits(manifest: Manifest, config: TrainingConfig, base: Sequence[Example]) ->
         False where training has to begin anew; so too where the release has learnt its held-out texts, which then could
         calibrate no successor.
     """
-    labels: dict[str, set[str]] = defaultdict(set)
-    for example in base:
-        for head, label in example.labels.items():
-            labels[head].add(label)
-    same_encoder = manifest.config.get("encoder") == config.encoder and manifest.max_tokens == config.max_tokens
-    same_labels = {head: set(known) for head, known in manifest.heads.items()} == labels
     if manifest.metrics.get("held_out_learnt"):
         return False
-    return same_encoder and same_labels and set(manifest.languages) == set(config.languages)
+    labels: dict[str, set[str]] = defaultdict(set)
+    types: set[str] = set()
+    for example in base:
+        if example.split != "test":
+            types.update(span.type for span in example.entities or ())
+            for head, label in example.labels.items():
+                labels[head].add(label)
+    return (
+        manifest.config.get("encoder") == config.encoder
+        and manifest.config.get("layers", 0) == config.layers
+        and manifest.max_tokens == config.max_tokens
+        and set(manifest.languages) == set(config.languages)
+        and {head: set(known) for head, known in manifest.heads.items()} == labels
+        and set(manifest.entity_types) == types
+    )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import training.retrain as subject
-from nlu.examples import Example
+from nlu.examples import Example, Span
 from nlu.releases import Manifest, ReleaseStore, new_name, write_manifest
 from nlu.types import Distribution, InputError, ReleaseError, Score, Understanding, Vector
 from training import retrain_report
@@ -280,6 +280,9 @@ def test_a_successor_inherits_what_the_settings_leave_open() -> None:
     assert config_like(TrainingConfig(epochs=4), MANIFEST).encoder == "minilm-l6-en"
     named = config_like(TrainingConfig(encoder="e5-small-multilingual"), MANIFEST)
     assert (named.encoder, named.seed) == ("e5-small-multilingual", 7)
+    shortened = replace(MANIFEST, config={**MANIFEST.config, "layers": 3})
+    assert config_like(TrainingConfig(), shortened).layers == 3
+    assert not fits(shortened, config_like(TrainingConfig(layers=0), shortened), BASE)
 
 
 @pytest.mark.parametrize(
@@ -291,8 +294,21 @@ def test_a_successor_inherits_what_the_settings_leave_open() -> None:
         ({"max_tokens": 64}, BASE, False),
         ({}, [*BASE, Example("x", {"intent": "new"})], False),
         ({}, BASE[:10], False),
+        ({}, [*BASE, Example("x", {"intent": "new"}, split="test")], True),
+        ({"layers": 3}, BASE, False),
+        ({}, [*BASE, Example("blue lamp", {}, (Span(5, 9, "product"),))], False),
     ],
-    ids=["same", "encoder", "languages", "length", "new label", "label gone"],
+    ids=[
+        "same",
+        "encoder",
+        "languages",
+        "length",
+        "new label",
+        "label gone",
+        "new label in a test text",
+        "layers",
+        "new entity type",
+    ],
 )
 def test_when_a_release_can_be_gone_on_from(config: dict[str, Any], base: list[Example], fitting: bool) -> None:
     like = config_like(TrainingConfig(), MANIFEST).model_copy(update=config)

@@ -117,6 +117,15 @@ def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp
     assert all(np.array_equal(values, right[name]) for name, values in left.items())
 
 
+def test_without_a_parent_every_head_is_fitted(little_bert: Path, tmp_path: Path) -> None:
+    still = config(little_bert).model_copy(update={"trained_layers": 0})
+    spoken = [Example("where is my red lamp", {"intent": "order_status"}, (Span(12, 15, "colour"),), "en")] * 4
+    train_release(TrainingSet([*examples(), *spoken]), still, tmp_path / "made", tmp_path, relearn={"emotion"})
+    (reading,) = load_understander(tmp_path / "made").understand(["where is my red lamp"])
+    assert reading.heads["intent"].label == "order_status"
+    assert [entity.text for entity in reading.entities] == ["red"]
+
+
 def test_what_is_rare_is_learnt_though_it_calibrates(
     little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
