@@ -206,8 +206,7 @@ def entity_metrics(examples: Sequence[Example], readings: Sequence[Understanding
     for example, reading in zip(examples, readings, strict=True):
         if example.entities is None:
             continue
-        truth = {(span.type, span.start, span.end) for span in example.entities}
-        guess = {(e.type, e.start, e.end) for e in reading.entities if e.source == "model"}
+        truth, guess = true_entities(example), found_entities(reading)
         right += len(truth & guess)
         expected += len(truth)
         given += len(guess)
@@ -216,6 +215,16 @@ def entity_metrics(examples: Sequence[Example], readings: Sequence[Understanding
     precision, recall = right / max(1, given), right / expected
     f1 = 2 * right / max(1, expected + given)
     return {"f1": f1, "precision": precision, "recall": recall, "token_f1": token_f1(examples, readings)}
+
+
+def true_entities(example: Example) -> set[tuple[str, int, int]]:
+    """The annotated entities of a text: type, first character, one past the last."""
+    return {(span.type, span.start, span.end) for span in example.entities or ()}
+
+
+def found_entities(reading: Understanding) -> set[tuple[str, int, int]]:
+    """The entities that the token head finds in a text: type, first character, one past the last."""
+    return {(e.type, e.start, e.end) for e in reading.entities if e.source == "model"}
 
 
 def token_f1(examples: Sequence[Example], readings: Sequence[Understanding]) -> float:

@@ -14,7 +14,7 @@ from nlu.text import normalise
 from nlu.types import OUT_OF_SCOPE, Understanding, Vector
 from retrieval.index import FaqIndex
 from retrieval.types import FaqQuery
-from training.evaluate import oos_metrics, read_texts
+from training.evaluate import found_entities, oos_metrics, read_texts, true_entities
 from training.logged import FAQ, Claim, faq_group
 from training.promote import Outcomes
 
@@ -83,6 +83,7 @@ def measure(release: OpenedRelease, trial: Trial) -> Outcomes:
         What it got right; a head that it does not have is wrong throughout.
     """
     readings = release.read([example.text for example in trial.test])
+    inside = [readings[row] for row in trial.rows("intent")]
     heads = {
         head: [
             head in readings[row].heads and readings[row].heads[head].label == label
@@ -94,6 +95,12 @@ def measure(release: OpenedRelease, trial: Trial) -> Outcomes:
     return Outcomes(
         heads=heads,
         faq=_best_hits_right(release, trial.queries),
+        entities=_entities_right(release, trial.test, readings),
+        kept=[
+            right and reading.oos < reading.thresholds.oos_reject
+            for right, reading in zip(heads.get("intent", []), inside, strict=True)
+        ],
+        accepted=[_accepts(reading) for reading in inside],
         oos_auroc=oos_metrics(trial.test, readings).get("auroc"),
         corrected=[follows(release, claim, reading) for claim, reading in zip(trial.corrections, texts, strict=True)],
     )
@@ -124,6 +131,22 @@ def follows(release: OpenedRelease, claim: Claim, reading: Understanding) -> boo
     if best is None or best.label != claim.label:
         return False
     return claim.head != "intent" or (not rejected and best.confidence >= thresholds.intent_accept)
+
+
+def _entities_right(release: OpenedRelease, test: Sequence[Example], readings: Sequence[Understanding]) -> list[bool]:
+    """Of each annotated text; spans are counted in it as it was given, so what normalising changes is read again."""
+    annotated = [row for row, example in enumerate(test) if example.entities is not None]
+    changed = [row for row in annotated if test[row].text != readings[row].text]
+    given = dict(zip(changed, read_texts(release.understander, [test[row].text for row in changed]), strict=True))
+    return [found_entities(given.get(row, readings[row])) == true_entities(test[row]) for row in annotated]
+
+
+def _accepts(reading: Understanding) -> bool:
+    """Whether the release's thresholds let its intent be acted upon."""
+    best, thresholds = reading.intent, reading.thresholds
+    if best is None or reading.oos >= thresholds.oos_reject:
+        return False
+    return best.confidence >= thresholds.intent_accept and best.margin >= thresholds.intent_margin
 
 
 def _best_hits_right(release: OpenedRelease, queries: Sequence[FaqQuery]) -> list[bool]:

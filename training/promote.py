@@ -5,7 +5,8 @@ nothing that counts. "Not worse" cannot mean "not one text fewer right": two equ
 of texts near their boundaries, and each of these falls either way, so that an exact comparison would refuse every other
 honest candidate for each head. A loss is borne up to one standard error of the paired difference: where `lost` texts
 turned wrong and `gained` turned right, that is `sqrt(lost + gained)` texts (McNemar 1947), and never more than half a
-point (two texts, in a small test set). For protected labels the comparison is exact.
+point (two texts, in a small test set). What the thresholds let through counts as well: a release that rejects more is
+no better one. For protected labels the comparison is exact.
 """
 
 from __future__ import annotations
@@ -29,19 +30,25 @@ class Outcomes:
     Attributes:
         heads: for each head, whether each labelled text of the frozen test set is read rightly.
         faq: whether each frozen query's best hit answers it.
+        entities: whether the token head finds just the right entities in each annotated text of the frozen test set.
+        kept: whether each in-scope text of the frozen test set is read rightly and not held for out of scope.
+        accepted: whether each of these texts has an intent that the release's thresholds accept, rightly or not.
         oos_auroc: out-of-scope AUROC on the frozen test set, None where it has no such texts.
         corrected: whether each correction is followed.
     """
 
     heads: Mapping[str, Sequence[bool]] = field(default_factory=dict)
     faq: Sequence[bool] = ()
+    entities: Sequence[bool] = ()
+    kept: Sequence[bool] = ()
+    accepted: Sequence[bool] = ()
     oos_auroc: float | None = None
     corrected: Sequence[bool] = ()
 
     @property
     def mean_score(self) -> float:
-        """The mean of head accuracies, FAQ recall@1 and out-of-scope AUROC; 0 where nothing was measured."""
-        scores = [_share(right) for right in (*self.heads.values(), self.faq) if right]
+        """The mean of head accuracies, entities, FAQ recall@1 and out-of-scope AUROC; 0 where nothing was measured."""
+        scores = [_share(right) for right in (*self.heads.values(), self.entities, self.faq) if right]
         if self.oos_auroc is not None:
             scores.append(self.oos_auroc)
         return sum(scores) / len(scores) if scores else 0.0
@@ -51,6 +58,12 @@ class Outcomes:
         return {
             "heads": {head: {"accuracy": _share(right), "n": len(right)} for head, right in self.heads.items()},
             "faq": {"recall@1": _share(self.faq), "n": len(self.faq)},
+            "entities": {"accuracy": _share(self.entities), "n": len(self.entities)},
+            "in_scope": {
+                "accuracy": _share(self.kept),
+                "accepted": _share(self.accepted),
+                "n": len(self.kept),
+            },
             "oos_auroc": self.oos_auroc,
             "corrected": {"right": sum(self.corrected), "n": len(self.corrected)},
             "mean_score": self.mean_score,
@@ -100,6 +113,9 @@ def judge(
 def _losses(current: Outcomes, candidate: Outcomes) -> Iterator[str]:
     for head, before in current.heads.items():
         yield from _loss(f"{head} accuracy", before, candidate.heads[head], _HEAD_CAP)
+    yield from _loss("Entity accuracy", current.entities, candidate.entities, _HEAD_CAP)
+    yield from _loss("In-scope accuracy with rejection", current.kept, candidate.kept, _HEAD_CAP)
+    yield from _loss("The share of accepted texts", current.accepted, candidate.accepted, _HEAD_CAP)
     yield from _loss("FAQ recall@1", current.faq, candidate.faq, _FAQ_CAP)
     if current.oos_auroc is not None and candidate.oos_auroc is not None:
         fall = current.oos_auroc - candidate.oos_auroc

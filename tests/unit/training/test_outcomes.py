@@ -6,9 +6,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from nlu.examples import Example
+from nlu.examples import Example, Span
 from nlu.runtime import ReleaseUnderstander
-from nlu.types import Distribution, Score, Thresholds, Understanding, Vector
+from nlu.types import Distribution, Entity, Score, Thresholds, Understanding, Vector
 from retrieval.calibration import HitCalibration
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqQuery, HitThresholds
@@ -44,7 +44,9 @@ class Scripted:
         label, confidence, oos = SCRIPT.get(text, ("goodbye", 0.8, 0.2))
         heads = {"intent": Distribution((Score(label, confidence),)), "emotion": Distribution((Score("joy", 0.4),))}
         thresholds = Thresholds(intent_accept=0.6, oos_reject=0.5)
-        return Understanding(text, "en", heads, (), oos, vector(text), "r", thresholds)
+        thing = text.find("lamp")
+        found = (Entity("product", thing, thing + 4, "lamp", "lamp"),) if thing >= 0 else ()
+        return Understanding(text, "en", heads, found, oos, vector(text), "r", thresholds)
 
 
 def embed(texts: list[str]) -> Vector:
@@ -96,6 +98,26 @@ def test_measures_each_head_over_its_own_in_scope_texts() -> None:
     assert dict(found.heads) == {"intent": [True, False], "emotion": [True], "topic": [False]}
     assert found.faq == [True, False]
     assert found.oos_auroc == 1.0
+
+
+def test_tells_which_texts_are_accepted_and_which_are_kept_in_scope() -> None:
+    said = {"order": "order_status", "unsure": "order_status", "rain": "goodbye", "so long": "goodbye", "hm": "invoice"}
+    test = [Example(text, {"intent": label}) for text, label in said.items()]
+    found = measure(RELEASE, Trial([*test, Example("order", {"intent": "oos"})]))
+    assert found.heads["intent"] == [True, True, True, True, False]
+    assert found.kept == [True, True, False, True, False]
+    assert found.accepted == [True, False, False, True, True]
+
+
+def test_tells_in_which_texts_just_the_right_entities_are_found() -> None:
+    test = [
+        Example("a\u3000\u3000lamp", {}, (Span(3, 7, "product"),)),
+        Example("a lamp", {}, (Span(2, 6, "order_number"),)),
+        Example("the lamp", {}, ()),
+        Example("a chair", {}, ()),
+        Example("another lamp"),
+    ]
+    assert measure(RELEASE, Trial(test)).entities == [True, False, False, True]
 
 
 def test_without_entries_no_query_is_answered() -> None:

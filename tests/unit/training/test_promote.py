@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,9 @@ def outcomes(
     return Outcomes(
         heads={head: [row not in missed[head] for row in range(len(right))] for head, right in TRUTH.items()},
         faq=[row >= faq_wrong for row in range(QUERIES)],
+        entities=[True] * 300,
+        kept=[True] * 624,
+        accepted=[True] * 624,
         oos_auroc=auroc,
         corrected=[row < followed for row in range(10)],
     )
@@ -103,6 +106,24 @@ CASES = [
     Case("FAQ loses four", outcomes(faq_wrong=24, followed=9), False, ("FAQ recall@1", "4 texts of 240 lost")),
     Case("out-of-scope a little worse", outcomes(auroc=0.94, followed=9), True),
     Case("out-of-scope worse", outcomes(auroc=0.939, followed=9), False, ("0.950", "0.939")),
+    Case(
+        "thresholds reject nearly everything",
+        replace(outcomes(followed=9), kept=[row < 40 for row in range(624)]),
+        False,
+        ("In-scope accuracy with rejection", "584 texts of 624 lost"),
+    ),
+    Case(
+        "thresholds accept nearly nothing",
+        replace(outcomes(followed=9), accepted=[row < 40 for row in range(624)]),
+        False,
+        ("The share of accepted texts",),
+    ),
+    Case(
+        "entities are lost",
+        replace(outcomes(followed=9), entities=[False] * 300),
+        False,
+        ("Entity accuracy", "300 texts of 300 lost"),
+    ),
     Case("out-of-scope not measured", outcomes(auroc=None, followed=9), True),
 ]
 
@@ -128,6 +149,8 @@ def test_scores_as_json() -> None:
     document = outcomes(followed=3).to_json()
     assert document["corrected"] == {"right": 3, "n": 10}
     assert document["faq"]["n"] == QUERIES
+    assert document["entities"] == {"accuracy": 1.0, "n": 300}
+    assert document["in_scope"] == {"accuracy": 1.0, "accepted": 1.0, "n": 624}
     assert Outcomes().mean_score == 0.0
 
 
