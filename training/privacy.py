@@ -10,25 +10,45 @@ from __future__ import annotations
 import re
 
 _EMAIL = "name@example.com"
-_PERSONAL = re.compile(
-    r"""
-      (?P<url>(?:https?://|www\.)[!-~]+)
-    | (?P<email>(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)
-    | (?P<grouped>(?<![A-Za-z\d])\+?\(?\d+\)?(?:[ .-]{1,2}\(?\d+\)?)+(?![A-Za-z\d]))
+_EMAIL_PATTERN = r"""
+      (?P<email>
+        (?<![A-Za-z\u00c0-\u024f0-9._%+-])[A-Za-z\u00c0-\u024f0-9._%+-]+
+        (?:@|%40)(?:[\w-]+\.)+(?:[A-Za-z0-9-]+|中国|公司|网络)
+      )
+"""
+_NUMBER_PATTERNS = r"""
+      (?P<grouped>
+        (?<![A-Za-z\d])\+?\(?\d+\)?
+        (?:(?:[ ._/\u2010-\u2015\u2212-]{1,3}\(?|\(|(?<=\)))\d+\)?)+
+        [Xx]?(?![A-Za-z\d])
+      )
     | (?P<code>(?<![A-Za-z\d])(?=(?:[A-Za-z]*\d){6})[A-Za-z\d]+)
-    """,
-    re.VERBOSE,
+"""
+_URL_PATTERN = r"""(?P<url>(?:https?://|www\.)[^\s,;|"'`<>(){}\[\]\u007f-\U0010ffff]+)"""
+_IN_PATH = re.compile(_EMAIL_PATTERN, re.VERBOSE)
+_IN_QUERY = re.compile(f"{_EMAIL_PATTERN}|{_NUMBER_PATTERNS}", re.VERBOSE)
+_PERSONAL = re.compile(f"{_URL_PATTERN}|{_EMAIL_PATTERN}|{_NUMBER_PATTERNS}", re.VERBOSE)
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+
+_JOINT = r"[ ._/\u2010-\u2015\u2212-]{1,3}"
+_DAY = r"(?:\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{4})(?: \d{1,2})?"
+_YEAR_OR_ROUND = r"(?:(?:19|20)\d\d|\d\d00)"
+_NOBODYS = re.compile(
+    rf"{_DAY}(?:{_JOINT}{_DAY})?|\d+\.\d\d{_JOINT}\d+(?:\.\d\d)?|\d+{_JOINT}\d+\.\d\d"
+    rf"|{_YEAR_OR_ROUND}[ ]?[/\u2010-\u2015\u2212-][ ]?{_YEAR_OR_ROUND}"
 )
-_DATE = re.compile(r"(?:\d{4}[.-]\d{1,2}[.-]\d{1,2}|\d{1,2}[.-]\d{1,2}[.-]\d{4})(?: \d{1,2})?")
+"""Days, amounts of money and years, and from one to another."""
+
 _LONG_RUN = re.compile(r"\d{6,}")
 _DIGIT = re.compile(r"\d")
 _PHONE_DIGITS = 9
-_SPACED_DIGITS = 8
+_SHORT_PHONE_DIGITS = 8
 
 
 def mask(text: str) -> str:
-    """Masks e-mail addresses, phone, card, identity and order numbers; web addresses and dates are kept.
+    """Masks e-mail addresses, phone, card, identity and order numbers; days, amounts and web addresses are kept.
 
+    Of a web address only the path is kept as it is, but for e-mail addresses: what follows `?` or `#` may be anything.
     Applying it twice changes nothing more.
 
     Args:
@@ -44,7 +64,8 @@ def _masked(match: re.Match[str]) -> str:
     found = match[0]
     match match.lastgroup:
         case "url":
-            return found
+            path = _QUERY.sub("", found)
+            return _IN_PATH.sub(_EMAIL, path) + _IN_QUERY.sub(_masked, found[len(path) :])
         case "email":
             return _EMAIL
         case "grouped" if not _is_number_of_somebody(found):
@@ -53,12 +74,11 @@ def _masked(match: re.Match[str]) -> str:
 
 
 def _is_number_of_somebody(found: str) -> bool:
-    """Nine digits are a phone number or more; eight are one after a plus or in spaced groups, as order numbers are."""
-    if _DATE.fullmatch(found):
+    """Nine digits are a phone number or more; so are eight, but where a point parts them only with a plus."""
+    if _NOBODYS.fullmatch(found):
         return False
     digits = len(_DIGIT.findall(found))
-    spaced = not any(sign in found for sign in ".-")
-    return digits >= _PHONE_DIGITS or (digits >= _SPACED_DIGITS and (spaced or found.startswith("+")))
+    return digits >= _PHONE_DIGITS or (digits >= _SHORT_PHONE_DIGITS and ("." not in found or found.startswith("+")))
 
 
 def _zeros(match: re.Match[str]) -> str:
