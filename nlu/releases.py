@@ -158,17 +158,24 @@ class ReleaseStore:
             raise
         return seal(folder, target).name
 
-    def promote(self, name: str) -> None:
+    def promote(self, name: str, *, instead_of: str | None = None) -> None:
         """Verifies a release and makes it current.
-
-        Where it fails verification a `ReleaseError` is raised and `current` stays.
 
         Args:
             name: the release.
+            instead_of: the release that must still be in force; None for whichever is.
+
+        Raises:
+            ReleaseError: it fails verification, or another release is in force than was expected; `current` stays.
         """
         self._verify(name)
         with self._locked():
             was = self.current()
+            if instead_of not in (None, was):
+                raise ReleaseError(
+                    f"{self.root}: expected {instead_of} to be in force, found {was}: another release was promoted "
+                    f"meanwhile. Compare {name} with it, then promote again."
+                )
             if was != name:
                 self._change(_Change(_now(), "promote", was, name))
 

@@ -243,7 +243,7 @@ def gather(turns: Iterable[LoggedTurn], known: Known) -> Gathered:
             kept.append(claim)
             if before:
                 clashes.append(Clash(claim, "base", tuple(sorted(before))))
-            elif tested and meaning not in tested:
+            if tested and meaning not in tested:
                 clashes.append(Clash(claim, "test", tuple(sorted(tested))))
     held = {(claim.turn, claim.head) for claim in kept}
     told = tuple(clash for clash in clashes if (clash.claim.turn, clash.claim.head) in held)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -87,7 +87,13 @@ def unseen_queries(queries: Sequence[FaqQuery], gathered: Gathered) -> list[FaqQ
 
 
 def material_fingerprint(
-    base: Sequence[Example], faq: Sequence[FaqEntry], test: Sequence[Example], gathered: Gathered
+    base: Sequence[Example],
+    faq: Sequence[FaqEntry],
+    test: Sequence[Example],
+    gathered: Gathered,
+    queries: Sequence[FaqQuery],
+    protected: Mapping[str, Sequence[str]],
+    config: TrainingConfig,
 ) -> str:
     """Tells apart the materials that retraining starts from, in hexadecimal.
 
@@ -96,13 +102,21 @@ def material_fingerprint(
         faq: the knowledge base.
         test: the frozen test set.
         gathered: what the log teaches.
+        queries: the frozen FAQ queries.
+        protected: for each head the labels that no release may read worse.
+        config: the settings of a training from the start.
 
     Returns:
         64 digits.
     """
     faq_lines = sorted(f"{entry.id}\t{entry.question}\t{entry.answer}\t{'|'.join(entry.variants)}" for entry in faq)
     claims = sorted(f"{claim.text}\t{claim.head}\t{claim.label}\t{claim.source}" for claim in gathered.claims)
-    parts = (fingerprint(base), fingerprint(test), *faq_lines, "", *claims)
+    asked = sorted(f"{query.query}\t{query.lang}\t{'|'.join(sorted(query.relevant))}" for query in queries)
+    guarded = sorted(f"{head}\t{label}" for head, labels in protected.items() for label in labels)
+    # What the settings leave open is taken from the current release, so it counts whether they say it.
+    settings = [config.model_dump_json(), config.model_dump_json(exclude_unset=True)]
+    groups = ([fingerprint(base), fingerprint(test)], faq_lines, claims, asked, guarded, settings)
+    parts = [part for group in groups for part in (*group, "")]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

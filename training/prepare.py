@@ -36,6 +36,7 @@ class TrainingSet:
         test: the frozen test set that training never sees; its metrics go into the manifest.
         faq_queries: test queries for the knowledge base.
         unsure: texts with labels that nobody has confirmed; they are learnt from and never held out.
+        base: the examples before a log added to them; None where nothing was added.
     """
 
     examples: Sequence[Example]
@@ -43,6 +44,7 @@ class TrainingSet:
     test: Sequence[Example] = ()
     faq_queries: Sequence[FaqQuery] = field(default=())
     unsure: Sequence[Example] = ()
+    base: Sequence[Example] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,7 +30,7 @@ from training.promote import Judgement, Outcomes, judge
 from training.pseudo_labels import pseudo_labelled
 from training.retrain_report import RetrainReport, Status, last_report, write_report
 from training.train import train_release
-from training.warm_start import config_like, fits, warm_starts
+from training.warm_start import config_like, fits, same_base, warm_starts
 
 _LEARNT = 0.9
 
@@ -63,13 +63,23 @@ class RetrainInputs:
 
     def fingerprint(self, gathered: Gathered) -> str:
         """Tells this material apart from any other, in hexadecimal."""
-        return material_fingerprint(self.base, self.faq, self.test, gathered)
+        return material_fingerprint(self.base, self.faq, self.test, gathered, self.queries, self.protected, self.config)
+
+    def unguarded(self, gathered: Gathered) -> tuple[str, ...]:
+        """What is protected in vain, a sentence each."""
+        truth = Trial(unseen_test(self.test, gathered)).truth
+        return tuple(
+            f"The protected {head} {label} has no text in the frozen test set, so that nothing protects it."
+            for head, labels in self.protected.items()
+            for label in labels
+            if label not in truth.get(head, ())
+        )
 
 
 def preview(inputs: RetrainInputs) -> RetrainReport:
     """Shows what would be used; nothing is trained or written."""
     gathered = inputs.gathered()
-    return RetrainReport(Status.PREVIEW, gathered, inputs.fingerprint(gathered))
+    return RetrainReport(Status.PREVIEW, gathered, inputs.fingerprint(gathered), unguarded=inputs.unguarded(gathered))
 
 
 def retrain(
@@ -102,7 +112,9 @@ def retrain(
         )
     named, current = store.current(), store.open_current().name
     gathered = inputs.gathered()
-    told = RetrainReport(Status.NOTHING_NEW, gathered, inputs.fingerprint(gathered), current)
+    told = RetrainReport(
+        Status.NOTHING_NEW, gathered, inputs.fingerprint(gathered), current, unguarded=inputs.unguarded(gathered)
+    )
     if not gathered.claims:
         return replace(told, reasons=("No turn was corrected or confirmed in a way that teaches something new.",))
     if last_report(data_dir, current, told.material, Status.PROMOTED):
@@ -139,7 +151,7 @@ def retrain(
         )
     write_report(told, data_dir)
     if candidate.judgement.promote:
-        store.promote(candidate.name)
+        store.promote(candidate.name, instead_of=named)
     return told
 
 
@@ -167,25 +179,31 @@ class _Candidate:
     outcomes: Outcomes
     judgement: Judgement
 
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Orders candidates that pass: by the corrections they follow, then by their scores."""
+        return sum(self.outcomes.corrected), self.outcomes.mean_score
+
 
 def _best_candidate(
     run: _Run, current: str, drafts: contextlib.ExitStack, report: Callable[[Progress], None]
 ) -> _Candidate:
-    """Trains until a candidate passes the gate and follows the corrections; else the last that passes, or the last."""
+    """Trains until a candidate passes the gate and follows the corrections; else the best that passes, or the last."""
     chosen: _Candidate | None = None
     faq = faq_with_variants(run.inputs.faq, run.gathered)
-    spoken_of = {head for example in run.gathered.examples for head in example.labels}
+    relearn: set[str] | None = None
+    if same_base(read_manifest(run.store.path(current)), run.inputs.base):
+        relearn = {head for example in run.gathered.examples for head in example.labels}
     for config, parent in _attempts(run.inputs, run.store.path(current)):
         folder = drafts.enter_context(run.store.draft("retrain")) / "release"
         examples = training_examples(run.inputs.base, run.gathered, config)
-        material = TrainingSet(examples, faq, run.trial.test, run.trial.queries, run.unsure)
-        manifest = train_release(
-            material, config, folder, run.data_dir, parent=parent, relearn=spoken_of, report=report
-        )
+        material = TrainingSet(examples, faq, run.trial.test, run.trial.queries, run.unsure, run.inputs.base)
+        manifest = train_release(material, config, folder, run.data_dir, parent=parent, relearn=relearn, report=report)
         outcomes = measure(OpenedRelease.load(folder), run.trial)
         judgement = judge(run.before, outcomes, run.trial.truth, run.inputs.protected)
-        if chosen is None or judgement.promote or not chosen.judgement.promote:
-            chosen = _Candidate(manifest.name, folder, outcomes, judgement)
+        candidate = _Candidate(manifest.name, folder, outcomes, judgement)
+        if chosen is None or not chosen.judgement.promote or (judgement.promote and candidate.rank > chosen.rank):
+            chosen = candidate
         if judgement.promote and sum(outcomes.corrected) >= _LEARNT * len(outcomes.corrected):
             break
     if chosen is None:

@@ -40,6 +40,7 @@ class RetrainReport:
         suspicious: corrections that are hard to believe.
         before: what the release in force got right, None where nothing was measured.
         after: what the candidate got right.
+        unguarded: labels that are protected in vain, a sentence each.
     """
 
     status: Status
@@ -51,6 +52,7 @@ class RetrainReport:
     suspicious: tuple[Suspicion, ...] = ()
     before: Outcomes | None = None
     after: Outcomes | None = None
+    unguarded: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The whole report as plain JSON values, customers' masked words included."""
@@ -65,6 +67,7 @@ class RetrainReport:
                 {"faq": c.label, "text": c.text, "lang": c.lang, "source": c.source.value} for c in gathered.variants
             ],
             "contradictions": [clash.to_json() for clash in gathered.contradictions],
+            "unguarded": list(self.unguarded),
             "suspicious": [suspicion.to_json() for suspicion in self.suspicious],
         }
 

@@ -124,7 +124,7 @@ def train_release(
             languages=list(config.languages),
             seed=config.seed,
             config=config.model_dump(mode="json"),
-            fingerprints={"examples": fingerprint(examples), "test": fingerprint(training_set.test)},
+            fingerprints=_fingerprints(training_set, examples),
             libraries={package: importlib.metadata.version(package) for package in _VERSIONS},
         )
         write_manifest(folder, manifest)
@@ -279,6 +279,11 @@ def _parent_folder(out: Path) -> Path:
     except OSError as error:
         raise ReleaseError(f"{out}: its folder cannot be made: {error}. Choose another --out.") from error
     return out.parent
+
+
+def _fingerprints(training_set: TrainingSet, examples: Sequence[Example]) -> dict[str, str]:
+    base = examples if training_set.base is None else [e for e in training_set.base if e.split != "test"]
+    return {"examples": fingerprint(examples), "base": fingerprint(base), "test": fingerprint(training_set.test)}
 
 
 def _run_key(training_set: TrainingSet, config: TrainingConfig, encoder: PretrainedEncoder, parent: Path | None) -> str:

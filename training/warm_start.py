@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from nlu.examples import Example
+from nlu.examples import Example, fingerprint
 from nlu.releases import Manifest
 from training.config import TrainingConfig
 
@@ -76,3 +76,17 @@ def fits(manifest: Manifest, config: TrainingConfig, base: Sequence[Example]) ->
         and {head: set(known) for head, known in manifest.heads.items()} == labels
         and set(manifest.entity_types) == types
     )
+
+
+def same_base(manifest: Manifest, base: Sequence[Example]) -> bool:
+    """Whether a release was made from these very base examples, whatever a log added to them.
+
+    Args:
+        manifest: the release's.
+        base: the base examples.
+
+    Returns:
+        False where some were added, changed or taken away since: the release knows nothing of that in any head.
+    """
+    known = manifest.fingerprints.get("base", manifest.fingerprints.get("examples"))
+    return known == fingerprint(example for example in base if example.split != "test")

@@ -190,6 +190,8 @@ def print_report(told: RetrainReport) -> None:
     print_line(headline[told.status])
     for reason in told.reasons:
         print_line(f"- {reason}")
+    for sentence in told.unguarded:
+        print_line(f"warning: {sentence}")
     print_line(f"used: {_counts(told.gathered.taken)}")
     print_line(f"left out: {_counts(told.gathered.dropped)}")
     for example in told.gathered.examples:

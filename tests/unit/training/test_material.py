@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from nlu.examples import Example, Span
 from retrieval.types import FaqEntry, FaqQuery
 from training.config import TrainingConfig
@@ -59,6 +61,16 @@ def test_a_contradicted_base_label_is_left_out_and_entities_stay() -> None:
     assert {example.labels["intent"] for example in made if example.text == "parcel gone"} == {"order_status"}
 
 
+def test_a_frozen_text_that_a_correction_contradicts_stays_though_the_base_has_it_too() -> None:
+    base = [*BASE, Example("so long", {"intent": "goodbye"})]
+    gathered = learnt(("so long", "intent", "order_status"), base=base)
+    assert [(clash.against, clash.other) for clash in gathered.contradictions] == [
+        ("base", ("goodbye",)),
+        ("test", ("goodbye",)),
+    ]
+    assert unseen_test(TEST, gathered) == TEST
+
+
 def test_test_examples_among_the_base_are_never_trained_on() -> None:
     base = [*BASE, Example("secret", {"intent": "goodbye"}, split="test")]
     assert all(example.text != "secret" for example in training_examples(base, Gathered(), CONFIG))
@@ -80,13 +92,26 @@ def test_frozen_texts_that_were_taught_are_left_out_and_contradicted_ones_stay()
 
 def test_the_fingerprint_tells_materials_apart() -> None:
     one = learnt(("stuff where", "intent", "order_status"))
-    materials = [
-        (BASE, ENTRIES, TEST, one),
-        (BASE[1:], ENTRIES, TEST, one),
-        (BASE, ENTRIES[1:], TEST, one),
-        (BASE, ENTRIES, TEST[1:], one),
-        (BASE, ENTRIES, TEST, learnt(("stuff where", "intent", "goodbye"))),
-        (BASE, ENTRIES, TEST, Gathered()),
+    whole: dict[str, Any] = {
+        "base": BASE,
+        "faq": ENTRIES,
+        "test": TEST,
+        "gathered": one,
+        "queries": QUERIES,
+        "protected": {"intent": ("goodbye",)},
+        "config": CONFIG,
+    }
+    changes: list[dict[str, Any]] = [
+        {},
+        {"base": BASE[1:]},
+        {"faq": ENTRIES[1:]},
+        {"test": TEST[1:]},
+        {"gathered": learnt(("stuff where", "intent", "goodbye"))},
+        {"gathered": Gathered()},
+        {"queries": QUERIES[1:]},
+        {"protected": {"intent": ("goodbye", "order_status")}},
+        {"config": TrainingConfig(epochs=3)},
+        {"config": TrainingConfig(seed=CONFIG.seed)},
     ]
-    assert len({material_fingerprint(*material) for material in materials}) == len(materials)
-    assert material_fingerprint(BASE[::-1], ENTRIES, TEST, one) == material_fingerprint(*materials[0])
+    assert len({material_fingerprint(**whole | change) for change in changes}) == len(changes)
+    assert material_fingerprint(**whole | {"base": BASE[::-1]}) == material_fingerprint(**whole)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import training.retrain as subject
-from nlu.examples import Example, Span
+from nlu.examples import Example, Span, fingerprint
 from nlu.releases import Manifest, ReleaseStore, new_name, write_manifest
 from nlu.types import Distribution, InputError, ReleaseError, Score, Understanding, Vector
 from training import retrain_report
@@ -40,6 +40,7 @@ MANIFEST = Manifest(
     languages=["zh", "en"],
     seed=7,
     config={"encoder": "minilm-l6-en", "seed": 7},
+    fingerprints={"examples": "with what a log added", "base": fingerprint(BASE)},
 )
 
 
@@ -58,11 +59,13 @@ class World:
     first: str
     results: list[Outcomes] = field(default_factory=list)
     trained: list[tuple[TrainingConfig, Path | None, TrainingSet]] = field(default_factory=list)
+    relearnt: list[set[str] | None] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
     reads: str = "order_status"
 
     def train(self, material: TrainingSet, config: TrainingConfig, out: Path, data_dir: Path, **given: Any) -> Manifest:
         self.trained.append((config, given["parent"], material))
+        self.relearnt.append(given["relearn"])
         self.meanwhile()
         return make_release(out, f"r20261122-10000{len(self.trained)}-abc123")
 
@@ -143,6 +146,40 @@ def test_the_encoder_moves_where_the_heads_alone_do_not_learn(world: World) -> N
     assert sum(told.after.corrected if told.after else ()) == 3
 
 
+def test_only_heads_that_the_log_speaks_of_are_fitted_where_the_base_is_the_same(world: World) -> None:
+    world.results = [scored(0), scored(3)]
+    retrain(inputs(GOOD), world.store, world.data_dir)
+    assert world.relearnt == [{"intent"}]
+    assert world.trained[0][2].base == BASE
+
+
+def test_every_head_learns_what_was_edited_among_the_base_examples(world: World) -> None:
+    world.results = [scored(0), scored(3)]
+    edited = replace(inputs(GOOD), base=[*BASE, Example("another goodbye", {"intent": "goodbye"})])
+    retrain(edited, world.store, world.data_dir)
+    assert world.relearnt == [None]
+
+
+@pytest.mark.parametrize(("then", "taken"), [(1, 1), (2, 2)], ids=["no better", "better"])
+def test_of_two_that_pass_the_better_one_is_taken(world: World, then: int, taken: int) -> None:
+    world.results = [scored(0), scored(1), scored(then, right=2 if then == 2 else 1)]
+    free = replace(inputs(GOOD), protected={})
+    told = retrain(free, world.store, world.data_dir)
+    assert told.status is Status.PROMOTED
+    assert world.store.current() == f"r20261122-10000{taken}-abc123"
+
+
+def test_what_is_protected_in_vain_is_told(world: World) -> None:
+    world.results = [scored(0), scored(3)]
+    vain = replace(inputs(GOOD), protected={"intent": ("goodbye", "danger"), "emotion": ("anger",)})
+    for told in (preview(vain), retrain(vain, world.store, world.data_dir)):
+        assert [sentence.partition(" has")[0] for sentence in told.unguarded] == [
+            "The protected intent danger",
+            "The protected emotion anger",
+        ]
+        assert told.to_json()["unguarded"] == list(told.unguarded)
+
+
 def test_what_passed_the_gate_is_taken_where_the_next_try_does_not(world: World) -> None:
     world.results = [scored(0), scored(1), scored(3, right=0)]
     told = retrain(inputs(GOOD), world.store, world.data_dir)
@@ -214,6 +251,20 @@ def test_another_promotion_meanwhile_wins(world: World) -> None:
 
     world.meanwhile, world.results = promote_other, [scored(0), scored(3)]
     with pytest.raises(ReleaseError, match="another release was promoted meanwhile"):
+        retrain(inputs(GOOD), world.store, world.data_dir)
+    assert world.store.current() == other
+
+
+def test_another_promotion_in_the_last_moment_wins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "r20261123-100000-abc123"
+
+    def promote_other(*_: object) -> None:
+        make_release(world.store.root / other, other)
+        world.store.promote(other)
+
+    monkeypatch.setattr(subject, "write_report", promote_other)
+    world.results = [scored(0), scored(3)]
+    with pytest.raises(ReleaseError, match="promoted meanwhile"):
         retrain(inputs(GOOD), world.store, world.data_dir)
     assert world.store.current() == other
 
