@@ -55,6 +55,7 @@ class Reader:
     """Reads the intent that the text names, such as `#greeting`; `#boom` makes it fail."""
 
     release = "r1"
+    confidence = 0.95
 
     def understand(self, texts: Sequence[str], langs: Sequence[str | None] | None = None) -> list[Understanding]:
         return [self._read(text, lang) for text, lang in zip(texts, langs or [None] * len(texts), strict=True)]
@@ -64,7 +65,7 @@ class Reader:
             raise RuntimeError("the reader fell over")
         intent = text.partition("#")[2].split(" ")[0] or "oos"
         heads = {
-            "intent": Distribution((Score(intent, 0.95), Score("order_cancel", 0.01))),
+            "intent": Distribution((Score(intent, self.confidence), Score("order_cancel", 0.01))),
             "emotion": Distribution((Score("neutral", 0.9),)),
         }
         oos = 1.0 if intent == "oos" else 0.0
@@ -719,6 +720,23 @@ def test_a_message_that_leans_on_the_last_question_is_read_with_it(house: House,
     followed = decides("And silk? #product_details", 2, "api-7")
     assert (followed["kind"], followed["faq"]) == ("faq", SILK.id)
     assert decides("And silk? #product_details", 1, "api-8")["kind"] == "template"
+
+
+class CertainReader(Reader):
+    confidence = 0.995
+
+
+@pytest.mark.parametrize(("reader", "kind"), [(Reader(), "faq"), (CertainReader(), "form")], ids=["likely", "certain"])
+def test_a_wish_that_is_next_to_certain_is_no_follow_up(
+    house: House, files: BotFiles, reader: Reader, kind: str
+) -> None:
+    engine = Engine(reader, Shelf(), {entry.id: entry for entry in (ENTRY, SILK)})
+    pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
+    for number, text in enumerate(["How do I wash wool? #product_details", "And where is the silk? #order_status"]):
+        message = house.says(text, number, "api-7")
+        house.log.accept(message)
+        decision = pipeline.handle(message)["decision"]
+    assert decision["kind"] == kind
 
 
 @pytest.mark.parametrize(("hour", "told"), [(9, False), (2, True)], ids=["in the hours", "at night"])
