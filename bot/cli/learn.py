@@ -74,7 +74,7 @@ def train(
         encoder=encoder,
         seed=seed,
         epochs=epochs,
-        languages=settings.languages,
+        languages=set_languages(settings),
         teachers=tuple(path.resolve() for path in teacher) if teacher else None,
         layers=layers,
         method=method,
@@ -96,6 +96,11 @@ def train(
 
 def with_unlabelled(training_set: TrainingSet, source: Path, config: TrainingConfig) -> TrainingSet:
     """Adds the texts that the first teacher reads with certainty.
+def set_languages(settings: Settings) -> tuple[str, ...] | None:
+    """The languages that the operator has set; None leaves them to the training settings."""
+    return settings.languages if "languages" in settings.model_fields_set else None
+
+
 
     Args:
         training_set: what is learnt from already.
@@ -146,7 +151,7 @@ def tune(
     training_set = TrainingSet(
         examples=read_examples(*data_files(examples)), faq=read_faq(*data_files(faq)) if faq else ()
     )
-    start = read_config(config, encoder=encoder, seed=seed, languages=settings.languages)
+    start = read_config(config, encoder=encoder, seed=seed, languages=set_languages(settings))
     seconds = None if minutes is None else 60 * minutes
     with training_progress("Searching") as show:
 

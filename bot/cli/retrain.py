@@ -15,7 +15,7 @@ from bot.adapters.sql_log import SqlLog, open_log
 from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
 from bot.cli.knowledge import edited_entries
-from bot.cli.learn import AsJson
+from bot.cli.learn import AsJson, set_languages
 from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
 from bot.dialogue.policy import AGREED_TO_SEVERAL
@@ -85,7 +85,7 @@ def read_inputs(settings: Settings) -> RetrainInputs:
         test=read_examples(test, keep_duplicates=True) if test.is_file() else (),
         queries=read_queries(queries) if queries.is_file() else (),
         protected=load_bot_files(bot).rules.protected,
-        config=read_config(config if config.is_file() else None, languages=settings.languages),
+        config=read_config(config if config.is_file() else None, languages=set_languages(settings)),
     )
 
 
