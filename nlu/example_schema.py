@@ -15,6 +15,8 @@ HEADS = ("intent", "emotion", "sentiment", "topic")
 MAX_TEXT = 100_000
 """The longest text, in characters."""
 
+_LEAST_WEIGHT, _MOST_WEIGHT = 1e-6, 1e6
+
 _NOTES = ("lang", "split", "source")
 _FIELDS = {"text", "entities", "weight", *HEADS, *_NOTES}
 _SPAN_FIELDS = {"start", "end", "type", "value"}
@@ -51,7 +53,7 @@ class Example:
             where nobody looked for any.
         lang: its language, empty where unknown.
         split: such as `train` or `test`, empty where not given.
-        weight: how much it counts in training, above 0.
+        weight: how much it counts in training, from a millionth to a million.
         source: where it came from, empty where not given.
     """
 
@@ -126,9 +128,9 @@ def _weight(value: object, note: Report) -> float:
             weight = float(value)
         except OverflowError:
             weight = math.inf
-        if math.isfinite(weight) and weight > 0:
+        if _LEAST_WEIGHT <= weight <= _MOST_WEIGHT:
             return weight
-    note("weight", f"expected a finite number above 0, got {describe(value)}")
+    note("weight", f"expected a number above 0, from 0.000001 to 1000000, got {describe(value)}")
     return 1.0
 
 

@@ -32,7 +32,7 @@ def seal(partial: Path, target: Path) -> Manifest:
             raise ReleaseError(
                 f"{partial / path}: is shared with a file elsewhere (hard link). Copy it in place of linking."
             )
-    _check_replaceable(target)
+    check_replaceable(target)
     try:
         sync_tree(partial)
         if target.exists() and any(target.iterdir()):
@@ -49,7 +49,15 @@ def seal(partial: Path, target: Path) -> Manifest:
     return manifest
 
 
-def _check_replaceable(target: Path) -> None:
+def check_replaceable(target: Path) -> None:
+    """Checks that a release may take a place.
+
+    Args:
+        target: nothing, an empty folder, or an older release and nothing beside it.
+
+    Raises:
+        ReleaseError: something else is there.
+    """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise ReleaseError(f"{target}: is no folder. Choose another place for the release.")
     if not target.exists() or not any(target.iterdir()):

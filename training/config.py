@@ -63,7 +63,7 @@ class TrainingConfig(BaseModel):
 
     encoder: str = "e5-small-multilingual"
     languages: tuple[str, ...] = ("zh", "en")
-    seed: int = 13
+    seed: int = Field(13, ge=0, le=2**32 - 1)
     epochs: int = Field(5, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=4096)
     learning_rate: float = Field(2e-4, gt=0, lt=1)
@@ -116,10 +116,11 @@ def read_config(path: Path | None, **overrides: object) -> TrainingConfig:
     if path is not None:
         try:
             loaded = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise InputError(
                 f"{path}: cannot be read as YAML: {error}. Give a UTF-8 file with fields and values."
             ) from error
+        loaded = {} if loaded is None else loaded
         if not isinstance(loaded, dict):
             raise InputError(f"{path}: expected fields and values, such as `epochs: 6`, got {type(loaded).__name__}.")
         values = loaded

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nlu.examples import Example
 from nlu.model import Reader
 from nlu.pretrained import PretrainedEncoder, load_pretrained
-from nlu.types import OUT_OF_SCOPE, Vector
+from nlu.types import OUT_OF_SCOPE, InputError, Vector
 from retrieval.types import FaqEntry, FaqQuery
 from training.augmentation import augment
 from training.augmentation.faithful import Embed
@@ -55,7 +55,7 @@ class Prepared:
         examples: labelled texts, those of the test split left out.
         sets: their label sets.
         encoder: the pretrained encoder.
-        max_tokens: longer texts are cut.
+        max_tokens: longer texts are cut; as many as the encoder can take, and no more than the settings want.
         taught: the examples that are learnt from, unsure ones and copies included.
         faq_texts: texts of FAQ pairs, without labels.
         learnt: `taught`, then `faq_texts`, as token ids.
@@ -121,21 +121,27 @@ def prepare(
     examples = [example for example in training_set.examples if example.split != "test"]
     sets = label_sets(examples)
     encoder = load_pretrained(config.encoder, data_dir, config.languages)
+    max_tokens = min(config.max_tokens, int(encoder.model.config.max_position_embeddings))
     known, held = split_held_out(examples, config.holdout, config.holdout_limit, config.seed)
+    if not any(examples[i].labels or examples[i].entities is not None for i in known):
+        raise InputError(
+            f"All {len(held)} examples with the split `valid` are held out, and no other one has a label to learn. "
+            "Take `split` out of most examples, or out of all, then a share of them is held out."
+        )
     learnt = sorted([*known, *held]) if learn_held_out else known
     taught = [*(examples[i] for i in learnt), *training_set.unsure]
-    taught += augment(taught, config, _embedder(encoder, config.max_tokens))
+    taught += augment(taught, config, _embedder(encoder, max_tokens))
     texts, pairs = pair_faq(training_set.faq, first_row=len(taught))
     faq_texts = [Example(text) for text in texts]
 
     def tokenise(some: Sequence[Example]) -> list[Features]:
-        return featurise(some, sets, encoder.tokenizer, encoder.prefix, config.max_tokens)
+        return featurise(some, sets, encoder.tokenizer, encoder.prefix, max_tokens)
 
     return Prepared(
         examples=examples,
         sets=sets,
         encoder=encoder,
-        max_tokens=config.max_tokens,
+        max_tokens=max_tokens,
         taught=taught,
         faq_texts=faq_texts,
         learnt=tokenise(taught + faq_texts),

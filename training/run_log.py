@@ -32,7 +32,7 @@ def run_log(folder: Path, config: TrainingConfig) -> Iterator[Callable[[Progress
         What the training reports to.
 
     Raises:
-        InputError: WANDB_PROJECT is set but the package `wandb` is not installed.
+        InputError: WANDB_PROJECT is set but the package `wandb` is not installed, or the folder cannot be made.
     """
     logs: list[Callable[[Progress], None]] = []
     closing: list[Callable[[], object]] = []
@@ -58,7 +58,12 @@ def _tensorboard(folder: Path) -> tuple[Callable[[Progress], None], Callable[[],
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    writer: Any = SummaryWriter(str(folder))
+    try:
+        writer: Any = SummaryWriter(str(folder))
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror}). Let FRONTDESK_DATA_DIR name a folder that can."
+        ) from error
 
     def write(progress: Progress) -> None:
         writer.add_scalar("loss", progress.loss, progress.step)

@@ -6,8 +6,8 @@ import hashlib
 import importlib.metadata
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from nlu.examples import Example, fingerprint
 from nlu.model import Reader
@@ -23,9 +24,11 @@ from nlu.neighbours import Neighbours
 from nlu.pretrained import PretrainedEncoder, quiet_transformers
 from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
 from nlu.runtime import ENCODER_FOLDER, load_engine, load_understander, save_calibration
+from nlu.sealing import check_replaceable
 from nlu.torch_engine import load_reader, save_heads
-from nlu.types import OUT_OF_SCOPE, ReleaseError, Vector
+from nlu.types import OUT_OF_SCOPE, InputError, ReleaseError, Vector
 from retrieval.index import FaqIndex
+from retrieval.types import FaqError
 from training.adapters import adapters
 from training.calibrate import Calibrated, calibrate
 from training.card import Doubt, write_card
@@ -75,11 +78,18 @@ def train_release(
 
     Raises:
         InputError: the examples cannot be learnt from.
-        ReleaseError: the release cannot be written, or the parent does not fit.
+        FaqError: a query names an entry that is not in the FAQ.
+        ReleaseError: the release cannot be written, a teacher is missing, or the parent does not fit.
     """
     config = choose_recipe(config, training_set)
+    _check(training_set, config, out)
     _set_up(config)
     prepared = prepare(training_set, config, data_dir)
+    if not prepared.held and prepared.sets.heads and prepared.usual_count > config.learn_held_out:
+        raise InputError(
+            f"Nothing is held out of {len(prepared.examples)} examples, so that no threshold can be chosen. Give more "
+            "examples, mark some with the split `valid`, or raise `holdout` in the settings."
+        )
     encoder, sets, examples = prepared.encoder, prepared.sets, prepared.examples
     reader = prepared.reader(config)
     before = _faq_before(training_set, reader, prepared)
@@ -106,10 +116,10 @@ def train_release(
         processes.wait()
         return read_manifest(out)
     oos_texts = [e.text for e in examples if e.labels.get("intent") == OUT_OF_SCOPE]
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=_parent_folder(out)) as draft:
-        folder = Path(draft) / "release"
+    with _draft(out) as draft:
+        folder = draft / "release"
         folder.mkdir()
-        save_encoder(reader, encoder, folder / ENCODER_FOLDER, config.max_tokens)
+        save_encoder(reader, encoder, folder / ENCODER_FOLDER, prepared.max_tokens)
         save_heads(folder, reader)
         runtime = export_graph(reader, folder, prepared.learnt, prepared.held, prepared.pad_id)
         manifest = Manifest(
@@ -118,7 +128,7 @@ def train_release(
             encoder=encoder.name,
             encoder_fingerprint=encoder.fingerprint,
             prefix=encoder.prefix,
-            max_tokens=config.max_tokens,
+            max_tokens=prepared.max_tokens,
             heads={head: list(labels) for head, labels in sets.heads.items()},
             entity_types=list(sets.entity_types),
             languages=list(config.languages),
@@ -273,12 +283,31 @@ def _set_up(config: TrainingConfig) -> None:
         torch.set_num_threads(config.threads)
 
 
-def _parent_folder(out: Path) -> Path:
+def _check(training_set: TrainingSet, config: TrainingConfig, out: Path) -> None:
+    """Finds before the training what would end it afterwards."""
+    with _draft(out):
+        check_replaceable(out)
+    for teacher in config.teachers:
+        read_manifest(teacher)
+    entries = {entry.id for entry in training_set.faq}
+    for query in training_set.faq_queries:
+        if unknown := sorted(set(query.relevant) - entries):
+            raise FaqError(
+                f"FAQ query {query.query!r}: {', '.join(unknown)} not in the FAQ; correct the query or add the entry"
+            )
+
+
+@contextmanager
+def _draft(out: Path) -> Iterator[Path]:
+    """A folder beside the release's place to make it in; it is gone afterwards."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReleaseError(f"{out}: its folder cannot be made: {error}. Choose another --out.") from error
-    return out.parent
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=out.parent) as folder:
+            yield Path(folder)
+    except (OSError, SafetensorError) as error:
+        raise ReleaseError(
+            f"{out}: the release cannot be written ({error}). Free disk space, check rights or choose another --out."
+        ) from error
 
 
 def _fingerprints(training_set: TrainingSet, examples: Sequence[Example]) -> dict[str, str]:

@@ -71,7 +71,7 @@ def fits(manifest: Manifest, config: TrainingConfig, base: Sequence[Example]) ->
     return (
         manifest.config.get("encoder") == config.encoder
         and manifest.config.get("layers", 0) == config.layers
-        and manifest.max_tokens == config.max_tokens
+        and manifest.config.get("max_tokens", manifest.max_tokens) == config.max_tokens
         and set(manifest.languages) == set(config.languages)
         and {head: set(known) for head, known in manifest.heads.items()} == labels
         and set(manifest.entity_types) == types

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertModel
@@ -20,9 +22,9 @@ from nlu.neighbours import Neighbours
 from nlu.pretrained import MINILM_NAME, load_pretrained
 from nlu.releases import read_manifest, verify
 from nlu.runtime import ENCODER_FOLDER, load_understander
-from nlu.types import ReleaseError
+from nlu.types import InputError, ReleaseError
 from retrieval.index import FaqIndex
-from retrieval.types import FaqEntry, FaqQuery
+from retrieval.types import FaqEntry, FaqError, FaqQuery
 from training.config import TrainingConfig
 from training.prepare import Prepared, TrainingSet, pair_faq
 from training.train import learn, train_release
@@ -215,6 +217,87 @@ def test_a_parent_of_another_encoder_is_refused(little_bert: Path, tmp_path: Pat
         train_release(
             TrainingSet(examples()), config(little_bert), tmp_path / "second", tmp_path, parent=tmp_path / "first"
         )
+
+
+def never(*_: object, **__: object) -> float:
+    raise AssertionError("nothing may be trained")
+
+
+def test_what_would_end_a_training_is_found_before_it(
+    little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.train.learn", never)
+    plain, settings = TrainingSet(examples(), FAQ), config(little_bert)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("x")
+    for out in ("file", "file/release", "full"):
+        with pytest.raises(ReleaseError, match=r"is no folder|cannot be written|is no release"):
+            train_release(plain, settings, tmp_path / out, tmp_path)
+    asked = replace(plain, faq_queries=[FaqQuery("no dogs", ("cats.en",))])
+    with pytest.raises(FaqError, match=r"'no dogs': cats\.en not in the FAQ"):
+        train_release(asked, settings, tmp_path / "out", tmp_path)
+    still = settings.model_copy(update={"trained_layers": 0, "teachers": (tmp_path / "nosuch",)})
+    with pytest.raises(ReleaseError, match="nosuch"):
+        train_release(plain, still, tmp_path / "out", tmp_path)
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+UNLEARNABLE = {
+    "all held out": ([replace(e, split="valid") for e in examples()], {}, "All 120 examples"),
+    "labels in held-out ones alone": (
+        [Example("hello"), *(replace(e, split="valid") for e in examples())],
+        {},
+        "no other one has a label",
+    ),
+    "nothing held out": (examples(), {"holdout": 0.001}, "Nothing is held out of 120 examples"),
+}
+
+
+@pytest.mark.parametrize(("said", "settings", "says"), UNLEARNABLE.values(), ids=UNLEARNABLE)
+def test_examples_that_cannot_be_learnt_from_are_refused(
+    little_bert: Path, tmp_path: Path, said: list[Example], settings: dict[str, Any], says: str
+) -> None:
+    learning = config(little_bert).model_copy(update=settings)
+    with pytest.raises(InputError, match=says):
+        train_release(TrainingSet(said), learning, tmp_path / "out", tmp_path)
+
+
+def test_texts_are_cut_to_what_the_encoder_can_take(little_bert: Path, tmp_path: Path) -> None:
+    short = shutil.copytree(little_bert, tmp_path / "short")
+    sizes = BertConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=16,
+    )
+    BertModel(sizes, add_pooling_layer=False).save_pretrained(short)
+    long = Example("where is my red lamp " * 10, {"intent": "order_status"}, lang="en")
+    still = config(short).model_copy(update={"trained_layers": 0})
+    made = train_release(TrainingSet([*examples(), long]), still, tmp_path / "out", tmp_path)
+    assert made.max_tokens == 16
+    assert fits(made, still, examples())
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left")])
+def test_a_full_disk_at_the_end_is_told(
+    little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("training.train.save_encoder", refuse)
+    monkeypatch.setattr("training.train.learn", lambda *_, **__: 0.5)
+    with pytest.raises(ReleaseError, match=r"the release cannot be written.*Free disk space"):
+        train_release(TrainingSet(examples()), config(little_bert), tmp_path / "out", tmp_path)
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_a_data_folder_that_is_a_file_is_told(little_bert: Path, tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("x")
+    with pytest.raises(InputError, match="FRONTDESK_DATA_DIR"):
+        train_release(TrainingSet(examples()), config(little_bert), tmp_path / "out", tmp_path / "var")
 
 
 def test_questions_variants_and_translations_are_paired() -> None:
