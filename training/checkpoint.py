@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
+import pickle
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from nlu.types import ReleaseError
+
+log = logging.getLogger(__name__)
 
 _EVERY = 60.0
 
@@ -53,8 +59,10 @@ def save_checkpoint(
         averaged: their moving average.
         best: the best averaged weights so far.
         optimizer: the optimizer.
+
+    Raises:
+        ReleaseError: the disk refuses.
     """
-    work.mkdir(parents=True, exist_ok=True)
     partial = work / "checkpoint.partial"
     position = {key: value for key, value in asdict(state).items() if key != "saved"}
     content = {
@@ -64,8 +72,15 @@ def save_checkpoint(
         "best": best,
         "optimizer": optimizer.state_dict(),
     }
-    torch.save(content, partial)
-    partial.replace(work / "checkpoint.pt")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        torch.save(content, partial)
+        partial.replace(work / "checkpoint.pt")
+    # torch has no error of its own for a full disk.
+    except (OSError, RuntimeError) as error:
+        raise ReleaseError(
+            f"{work}: a checkpoint cannot be written ({error}). Free disk space or check rights, then run again."
+        ) from error
     state.saved = time.monotonic()
 
 
@@ -94,7 +109,10 @@ def load_checkpoint(
     try:
         content = torch.load(path, weights_only=True)
         head = json.loads(content["head"])
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError):
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, pickle.UnpicklingError) as error:
+        log.warning("%s: is damaged, so training starts anew: %s", path, str(error).partition("\n")[0])
         return None
     if head.pop("fingerprint") != fingerprint:
         return None

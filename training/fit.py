@@ -154,7 +154,8 @@ def fit(
             _average(averaged, trained, config.ema, state.step)
             running = loss.item() if state.step == 1 else 0.95 * running + 0.05 * loss.item()
             report(Progress(state.step, steps, epoch + 1, running, max(state.best_score, 0.0)))
-            if work is not None and processes.first and state.due():
+            # The last step of an epoch is not done before its score is known.
+            if work is not None and processes.first and state.due() and place + 1 < per_epoch:
                 save_checkpoint(work, fingerprint, state, trained, averaged, best, optimizer)
         score = _score_with(reader, trained, averaged, held_out, pad_id)
         if score >= state.best_score - _standard_error(state.best_score, len(held_out)):
@@ -165,6 +166,8 @@ def fit(
         state.best_score = max(state.best_score, score)
         if state.stale >= config.patience:
             break
+        if work is not None and processes.first and state.due():
+            save_checkpoint(work, fingerprint, state, trained, averaged, best, optimizer)
     _load(trained, best)
     reader.to("cpu").eval()
     return state.best_score

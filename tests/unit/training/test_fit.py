@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from nlu.model import Reader
+from nlu.types import ReleaseError
 from training import checkpoint
 from training import fit as fit_module
 from training.config import TrainingConfig
@@ -136,6 +138,52 @@ def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path: Path, monkeypatc
     assert all(torch.allclose(left[name], right[name], atol=1e-6) for name in left)
 
 
+def test_an_epochs_score_is_not_lost_where_the_run_ends_at_its_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = CONFIG.model_copy(update={"epochs": 2})
+    _, whole = trained(config)
+    last = fit_module.count_steps(texts(120), config) // 2
+    monkeypatch.setattr(checkpoint.Checkpoint, "due", lambda state: state.step == last)
+    save = checkpoint.save_checkpoint
+
+    def save_and_stop(*given: Any) -> None:
+        save(*given)
+        raise StoppedError
+
+    monkeypatch.setattr(fit_module, "save_checkpoint", save_and_stop)
+    with pytest.raises(StoppedError):
+        trained(config, tmp_path)
+    monkeypatch.setattr(fit_module, "save_checkpoint", save)
+    read: list[float] = []
+    _, score = trained(config, tmp_path, lambda progress: read.append(progress.score))
+    assert read[0] > 0
+    assert score == whole
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 no checkpoint", b"garbage here\n", b"\x80\x02}q\x00.", b"\0" * 10])
+def test_a_damaged_checkpoint_is_told_and_left_alone(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    _, score = trained(CONFIG.model_copy(update={"epochs": 1}), tmp_path)
+    assert score > 0
+    assert "training starts anew" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("failed writing file")])
+def test_a_checkpoint_that_the_disk_refuses_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(checkpoint, "_EVERY", 0.0)
+    monkeypatch.setattr(torch, "save", refuse)
+    with pytest.raises(ReleaseError, match="a checkpoint cannot be written"):
+        trained(CONFIG.model_copy(update={"epochs": 1}), tmp_path)
+
+
 def test_a_checkpoint_of_another_run_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "_EVERY", 0.0)
     config = CONFIG.model_copy(update={"epochs": 1})
@@ -143,12 +191,6 @@ def test_a_checkpoint_of_another_run_is_left_alone(tmp_path: Path, monkeypatch: 
     steps: list[int] = []
     trained(config, tmp_path, lambda progress: steps.append(progress.step), key="other")
     assert steps[0] == 1
-
-
-def test_a_damaged_checkpoint_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 no checkpoint")
-    _, score = trained(CONFIG.model_copy(update={"epochs": 1}), tmp_path)
-    assert score > 0
 
 
 def test_heavier_examples_count_more() -> None:
