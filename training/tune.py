@@ -86,33 +86,34 @@ def tune(
     """
     try:
         import optuna
-        from optuna.storages.journal import JournalFileBackend
     except ImportError as error:
         raise InputError(
             "Searching needs the package optuna. Install it with `pip install 'frontdesk[train]'`."
         ) from error
     logging.getLogger("optuna").setLevel(logging.WARNING)
     config = choose_recipe(config, training_set)
+    storage = _storage(out)
     prepared = prepare(training_set, config, data_dir)
+    if not prepared.held:
+        raise InputError(
+            f"Nothing is held out of {len(prepared.examples)} examples, so that nothing tells which settings are best. "
+            "Give more examples, mark some with the split `valid`, or raise `holdout`."
+        )
     fresh = prepared.reader(config)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(out.with_suffix(".journal"))))
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written there ({error.strerror}). Choose another --out.") from error
     study = optuna.create_study(
         storage=storage,
         study_name=_name(training_set, config),
         load_if_exists=True,
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=config.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_EARLY_TRIALS),
     )
-    if not study.trials:
-        study.enqueue_trial({name: getattr(config, name) for name in _SPACE})
+    # A search that goes on must not draw the same settings again.
+    study.sampler = optuna.samplers.TPESampler(seed=(config.seed + len(study.trials)) % 2**32)
+    start = {name: getattr(config, name) for name in _SPACE}
+    done = _enqueue(study, start)
 
     def attempt(trial: optuna.Trial) -> float:
-        settings = {name: suggest(trial, name) for name, suggest in _SPACE.items()}
+        settings = {name: suggest(trial, name, start[name]) for name, suggest in _SPACE.items()}
         wanted = config.model_copy(update=settings)
         reader = copy.deepcopy(fresh)
         reader.dropout.p = wanted.dropout
@@ -129,30 +130,75 @@ def tune(
 
         return learn(prepared, reader, wanted, report=watch)
 
-    finished = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-    left = trials - len([trial for trial in study.trials if trial.state in finished])
-    if left > 0:
-        study.optimize(attempt, n_trials=left, timeout=seconds)
+    if done < trials:
+        study.optimize(attempt, n_trials=trials - done, timeout=seconds)
     try:
         best = config.model_copy(update=study.best_params)
     except ValueError as error:
         raise InputError("No trial came to its end. Give the search more --minutes.") from error
     document = best.model_dump(mode="json", exclude={"threads"}, exclude_defaults=True)
     text = f"# Held-out score {study.best_value:.4f}, the best of {len(study.trials)} trials.\n"
-    write_atomically(out, [(text + yaml.safe_dump(document, allow_unicode=True)).encode()])
+    try:
+        write_atomically(out, [(text + yaml.safe_dump(document, allow_unicode=True)).encode()])
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror}). Run the same command again where it can; nothing is lost."
+        ) from error
     return best
 
 
-_SPACE: dict[str, Callable[[optuna.Trial, str], Any]] = {
-    "learning_rate": lambda trial, name: trial.suggest_float(name, 2e-5, 1e-3, log=True),
-    "head_learning_rate": lambda trial, name: trial.suggest_float(name, 1e-4, 1e-2, log=True),
-    "epochs": lambda trial, name: trial.suggest_int(name, 2, 12),
-    "batch_size": lambda trial, name: trial.suggest_categorical(name, [16, 32, 64]),
-    "anchor": lambda trial, name: trial.suggest_float(name, 0.0, 10.0),
-    "label_smoothing": lambda trial, name: trial.suggest_float(name, 0.0, 0.2),
-    "dropout": lambda trial, name: trial.suggest_float(name, 0.0, 0.4),
-    "ema": lambda trial, name: trial.suggest_categorical(name, [0.0, 0.98, 0.99, 0.995]),
+Suggest = Callable[["optuna.Trial", str, Any], Any]
+"""Suggests a value for a setting, told what the search starts from, which is always within reach."""
+
+
+def _number(low: float, high: float, *, log: bool = False) -> Suggest:
+    return lambda trial, name, start: trial.suggest_float(name, min(low, start), max(high, start), log=log)
+
+
+def _count(low: int, high: int) -> Suggest:
+    return lambda trial, name, start: trial.suggest_int(name, min(low, start), max(high, start))
+
+
+def _choice(*choices: float) -> Suggest:
+    return lambda trial, name, start: trial.suggest_categorical(name, sorted({*choices, start}))
+
+
+_SPACE: dict[str, Suggest] = {
+    "learning_rate": _number(2e-5, 1e-3, log=True),
+    "head_learning_rate": _number(1e-4, 1e-2, log=True),
+    "epochs": _count(2, 12),
+    "batch_size": _choice(16, 32, 64),
+    "anchor": _number(0.0, 10.0),
+    "label_smoothing": _number(0.0, 0.2),
+    "dropout": _number(0.0, 0.4),
+    "ema": _choice(0.0, 0.98, 0.99, 0.995),
 }
+
+
+def _storage(out: Path) -> optuna.storages.BaseStorage:
+    """The journal of a search, beside the file that it will write."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    journal = out.with_suffix(".journal")
+    if out.is_dir() or out == journal:
+        raise InputError(f"{out}: expected the name of a settings file such as train.yaml. Choose another --out.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written there ({error.strerror}). Choose another --out.") from error
+
+
+def _enqueue(study: optuna.Study, start: dict[str, Any]) -> int:
+    """Has the start tried next unless a trial with it is done or waits; returns how many trials are done."""
+    import optuna
+
+    state = optuna.trial.TrialState
+    done = study.get_trials(states=[state.COMPLETE, state.PRUNED])
+    if start not in [trial.params for trial in done] and not study.get_trials(states=[state.WAITING]):
+        study.enqueue_trial(start)
+    return len(done)
 
 
 def _name(training_set: TrainingSet, config: TrainingConfig) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
+import training.tune as subject
 from nlu.types import InputError
 from tests.unit.training.test_train import config, examples, little_bert
 from training.config import TrainingConfig, read_config
@@ -50,3 +52,67 @@ def test_weak_trials_are_pruned(little_bert: Path, tmp_path: Path, monkeypatch: 
 def test_without_a_finished_trial_the_search_says_so(little_bert: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--minutes"):
         search(tmp_path, little_bert, 1, seconds=0.0)
+
+
+@pytest.fixture
+def trial_scores(monkeypatch: pytest.MonkeyPatch) -> list[TrainingConfig]:
+    """What each trial wants; none is trained."""
+    seen: list[TrainingConfig] = []
+
+    def learn(_: object, __: object, config: TrainingConfig, **___: object) -> float:
+        seen.append(config)
+        return 0.5
+
+    monkeypatch.setattr(subject, "learn", learn)
+    return seen
+
+
+def look(folder: Path, little_bert: Path, trials: int, **settings: Any) -> None:
+    start = config(little_bert).model_copy(update={"holdout": 0.3, **settings})
+    tune(TrainingSet(examples()), start, folder / "best.yaml", folder, trials=trials)
+
+
+def test_a_search_that_goes_on_tries_nothing_twice(
+    little_bert: Path, tmp_path: Path, trial_scores: list[TrainingConfig]
+) -> None:
+    look(tmp_path, little_bert, 3)
+    look(tmp_path, little_bert, 6)
+    assert len({wanted.model_dump_json() for wanted in trial_scores}) == 6
+
+
+def test_the_start_is_tried_again_where_its_trial_was_interrupted(
+    little_bert: Path, tmp_path: Path, trial_scores: list[TrainingConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> float:
+        raise KeyboardInterrupt
+
+    whole = subject.learn
+    monkeypatch.setattr(subject, "learn", stop)
+    with pytest.raises(KeyboardInterrupt):
+        look(tmp_path, little_bert, 2)
+    monkeypatch.setattr(subject, "learn", whole)
+    look(tmp_path, little_bert, 2)
+    assert len(trial_scores) == 2
+    assert trial_scores[0].learning_rate == config(little_bert).learning_rate
+
+
+def test_a_search_may_start_from_settings_that_it_would_not_try(
+    little_bert: Path, tmp_path: Path, trial_scores: list[TrainingConfig]
+) -> None:
+    unusual = {"batch_size": 8, "ema": 0.9, "epochs": 1, "learning_rate": 1e-6}
+    look(tmp_path, little_bert, 1, **unusual)
+    assert trial_scores[0].model_dump(include=set(unusual)) == unusual
+
+
+def test_a_folder_as_the_result_is_refused_before_the_search(
+    little_bert: Path, tmp_path: Path, trial_scores: list[TrainingConfig]
+) -> None:
+    (tmp_path / "best.yaml").mkdir()
+    with pytest.raises(InputError, match="expected the name of a settings file"):
+        look(tmp_path, little_bert, 1)
+    assert not trial_scores
+
+
+def test_a_search_needs_held_out_texts(little_bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Nothing is held out of 120 examples"):
+        look(tmp_path, little_bert, 1, holdout=0.001)
