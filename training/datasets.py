@@ -119,6 +119,9 @@ def label_sets(examples: Sequence[Example]) -> LabelSets:
 def split_held_out(examples: Sequence[Example], share: float, limit: int, seed: int) -> tuple[list[int], list[int]]:
     """Keeps some examples aside, the same share of every label, never the last one of a label.
 
+    Where examples carry several labels, hardly two may carry the same ones, and next to nothing could be kept aside;
+    then it is the same share of every label of one head.
+
     Args:
         examples: training examples; those whose `split` is `valid` are kept aside instead, where there are any.
         share: share to keep aside.
@@ -133,9 +136,22 @@ def split_held_out(examples: Sequence[Example], share: float, limit: int, seed: 
         chosen = set(given)
         return [i for i in range(len(examples)) if i not in chosen], given
     share = min(share, limit / max(1, len(examples)))
+    held = _share_of_groups([(*sorted(example.labels.items()), example.lang) for example in examples], share, seed)
+    if len(held) < share * len(examples) / 2:
+        by_head = [
+            _share_of_groups([(example.labels.get(head, ""), example.lang) for example in examples], share, seed)
+            for head in sorted({head for example in examples for head in example.labels})
+        ]
+        held = max((held, *(_without_last_ones(examples, rows) for rows in by_head)), key=len)
+    chosen = set(held)
+    return [i for i in range(len(examples)) if i not in chosen], sorted(held)
+
+
+def _share_of_groups(keys: Sequence[tuple[object, ...]], share: float, seed: int) -> list[int]:
+    """Draws the same share of each group of rows with one key, never the last row of a group."""
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for i, example in enumerate(examples):
-        groups[(*sorted(example.labels.items()), example.lang)].append(i)
+    for i, key in enumerate(keys):
+        groups[key].append(i)
     rng = Random(seed)
     held: list[int] = []
     owed = 0.0
@@ -147,8 +163,19 @@ def split_held_out(examples: Sequence[Example], share: float, limit: int, seed: 
         take = min(int(owed), len(members) - 1, math.ceil(len(members) * share))
         owed -= take
         held.extend(members[:take])
-    chosen = set(held)
-    return [i for i in range(len(examples)) if i not in chosen], sorted(held)
+    return held
+
+
+def _without_last_ones(examples: Sequence[Example], held: Sequence[int]) -> list[int]:
+    """Gives back to training what would be the last example of a label."""
+    left = Counter(pair for example in examples for pair in example.labels.items())
+    kept = []
+    for row in held:
+        pairs = list(examples[row].labels.items())
+        if all(left[pair] > 1 for pair in pairs):
+            left.subtract(pairs)
+            kept.append(row)
+    return kept
 
 
 def featurise(

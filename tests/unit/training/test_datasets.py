@@ -113,6 +113,20 @@ def test_held_out_texts_leave_every_label_in_training(labels: list[str], seed: i
     assert all(kept[label] <= 0.2 * count + 1 for label, count in Counter(labels).items())
 
 
+def test_enough_is_held_out_where_hardly_two_examples_carry_the_same_labels() -> None:
+    rng = Random(1)
+    heads = {"intent": 40, "emotion": 8, "topic": 150}
+    examples = [
+        Example(f"text {i}", {head: f"{head} {rng.randrange(count)}" for head, count in heads.items()}, lang="en")
+        for i in range(400)
+    ]
+    known, held = split_held_out(examples, 0.1, 600, 13)
+    assert sorted(known + held) == list(range(400))
+    assert 30 <= len(held) <= 41
+    for head in heads:
+        assert {examples[i].labels[head] for i in known} == {example.labels[head] for example in examples}
+
+
 def test_a_given_validation_split_is_the_one_that_is_held_out() -> None:
     examples = [
         Example("a", {"intent": "x"}),
