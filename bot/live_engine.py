@@ -150,6 +150,16 @@ class LiveEngine:
         if self._watch.is_alive():
             self._watch.join(timeout=5)
 
+    def use(self, engine: Engine) -> None:
+        """Answers with an engine, whatever release is current, until `refresh`; later edits play no part.
+
+        Args:
+            engine: from `load_engine`.
+        """
+        with self._changing:
+            self._engine = self._loaded = engine
+            self._vectors = None
+
     def refresh(self) -> None:
         """Swaps to the current release if it is another; a bad one is refused and the one in force stays."""
         with self._changing:

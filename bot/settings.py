@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -17,6 +17,7 @@ from nlu.durable import sync_folder
 
 _WEAK = {"secret", "changeme", "change-me", "password", "default", "admin", "frontdesk", "test", "12345678"}
 _SHORTEST_KEY = 16
+_CRON_FIELDS = 5
 
 
 class Settings(BaseSettings):
@@ -141,8 +142,13 @@ class Settings(BaseSettings):
     @field_validator("retrain_schedule")
     @classmethod
     def _is_cron(cls, value: str | None) -> str | None:
-        if value is not None and not croniter.is_valid(value):
+        if value is not None and (len(value.split()) != _CRON_FIELDS or not croniter.is_valid(value)):
             raise ValueError(f"{value!r} is not a cron schedule; five fields such as '0 3 * * *' are expected")
+        try:
+            if value is not None:
+                croniter(value).get_next()
+        except CroniterError as error:
+            raise ValueError(f"{value!r} never comes; give days that there are, such as '0 3 * * *'") from error
         return value
 
     @field_validator("secret_key", "api_key")

@@ -53,7 +53,9 @@ def ask(
 ) -> None:
     """Send one message through the whole pipeline and show the reply."""
     settings = read_settings()
-    document = _ask_logged(settings, text, conversation) if conversation else _ask_once(settings, text, release)
+    document = (
+        _ask_logged(settings, text, conversation, release) if conversation else _ask_once(settings, text, release)
+    )
     if explain or gradients:
         document["explanation"] = _explanation(settings, text, release, gradients=gradients)
     if as_json:
@@ -136,10 +138,14 @@ def _engine(settings: Settings, release: str) -> Engine:
     return with_entries(engine, entries, RememberedVectors(engine))
 
 
-def _ask_logged(settings: Settings, text: str, conversation: str) -> dict[str, Any]:
+def _ask_logged(settings: Settings, text: str, conversation: str, release: str) -> dict[str, Any]:
+    named = _engine(settings, release) if release != "current" else None
     services = open_services(settings)
     try:
-        services.engine.refresh()
+        if named is None:
+            services.engine.refresh()
+        else:
+            services.engine.use(named)
         message = IncomingMessage(uuid.uuid4().hex, conversation, text, services.clock.now())
         return services.intake.answer(message)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from bot.cli.output import data_files, print_json, print_line, say, training_pro
 from bot.errors import InputError
 from bot.pipeline import understanding_document
 from bot.settings import Settings, read_settings
+from nlu.durable import write_atomically
 from nlu.examples import read_examples
 from nlu.releases import verify
 from retrieval.faq import read_faq, read_queries
@@ -94,13 +96,13 @@ def train(
     say(f"Release {manifest.name} is in {out}. See {out / 'card.md'}.")
 
 
-def with_unlabelled(training_set: TrainingSet, source: Path, config: TrainingConfig) -> TrainingSet:
-    """Adds the texts that the first teacher reads with certainty.
 def set_languages(settings: Settings) -> tuple[str, ...] | None:
     """The languages that the operator has set; None leaves them to the training settings."""
     return settings.languages if "languages" in settings.model_fields_set else None
 
 
+def with_unlabelled(training_set: TrainingSet, source: Path, config: TrainingConfig) -> TrainingSet:
+    """Adds the texts that the first teacher reads with certainty.
 
     Args:
         training_set: what is learnt from already.
@@ -203,16 +205,17 @@ def batch(
 
     understander = load_understander(release_folder(read_settings(), release))
     lines = _text_lines(source)
-    partial = out.with_name(f".{out.name}.partial")
+
+    def understood() -> Iterator[bytes]:
+        for start in range(0, len(lines), 64):
+            chunk = lines[start : start + 64]
+            readings = understander.understand([str(line["text"]) for line in chunk])
+            for line, reading in zip(chunk, readings, strict=True):
+                document = {**line, "understanding": understanding_document(reading)}
+                yield json.dumps(document, ensure_ascii=False).encode() + b"\n"
+
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            for start in range(0, len(lines), 64):
-                chunk = lines[start : start + 64]
-                readings = understander.understand([str(line["text"]) for line in chunk])
-                for line, reading in zip(chunk, readings, strict=True):
-                    document = {**line, "understanding": understanding_document(reading)}
-                    file.write(json.dumps(document, ensure_ascii=False) + "\n")
-        partial.replace(out)
+        write_atomically(out, understood())
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}). Choose another --out.") from error
     say(f"{len(lines)} texts understood, written to {out}.")
@@ -265,9 +268,10 @@ def _text_lines(path: Path) -> list[dict[str, Any]]:
             continue
         try:
             line = json.loads(raw)
-        except ValueError as error:
+            json.dumps(line, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
             raise InputError(
-                f"{path}:{number}: is not JSON: {error}. Give one object with a field `text` a line."
+                f"{path}:{number}: is no sound JSON: {error}. Give one object with a field `text` a line."
             ) from error
         if not isinstance(line, dict) or not isinstance(line.get("text"), str):
             raise InputError(

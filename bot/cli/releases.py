@@ -10,6 +10,7 @@ import typer
 from bot.bootstrap import release_store
 from bot.cli.learn import AsJson
 from bot.cli.output import print_json, print_line, say
+from bot.errors import ReleaseError
 from bot.settings import read_settings
 from nlu.manifest import MANIFEST_FILE, read_manifest
 
@@ -45,8 +46,14 @@ def show(name: Name, as_json: AsJson = False) -> None:
     folder = release_store(read_settings()).path(name)
     if as_json:
         print_json(read_manifest(folder).to_json())
-    else:
-        print_line((folder / "card.md").read_text("utf-8"))
+        return
+    try:
+        card = (folder / "card.md").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(
+            f"{folder / 'card.md'}: cannot be read ({error}). Look at the manifest with --json."
+        ) from error
+    print_line(card)
 
 
 def promote(
