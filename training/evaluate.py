@@ -169,12 +169,15 @@ def oos_metrics(examples: Sequence[Example], readings: Sequence[Understanding]) 
         readings: of the same texts.
 
     Returns:
-        `auroc`, `recall`, `in_scope_accuracy`, `coverage`, `recall@0.955`; empty without out-of-scope texts.
+        `auroc`, `recall`, `in_scope_accuracy`, `coverage`, `recall@0.955`; `recall` alone without in-scope texts, empty
+        without out-of-scope texts.
     """
     rows = [i for i, e in enumerate(examples) if "intent" in e.labels and readings[i].intent is not None]
     outside = np.array([examples[i].labels["intent"] == OUT_OF_SCOPE for i in rows], dtype=bool)
-    if not outside.any() or outside.all():
+    if not outside.any():
         return {}
+    if outside.all():
+        return {"recall": float(np.mean([readings[i].oos >= readings[i].thresholds.oos_reject for i in rows]))}
     scores = np.array([readings[i].oos for i in rows])
     right = np.array([readings[i].heads["intent"].label == examples[i].labels["intent"] for i in rows])
     rejected = scores >= readings[0].thresholds.oos_reject

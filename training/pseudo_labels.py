@@ -27,7 +27,8 @@ def pseudo_labelled(
 
     Args:
         read: reads texts with the release; its probabilities are calibrated, and its own thresholds are kept to too.
-        turns: texts that were written; those of agents' corrections and of examples are passed over.
+        turns: texts that were written; those of agents' corrections, of customers' dislike and of examples are
+            passed over.
         examples: what is known; a label gets no more new texts than it has examples.
         least: the lowest certainty, 0 to 1.
 
@@ -39,7 +40,7 @@ def pseudo_labelled(
     texts: dict[str, str] = {}
     for turn in turns:
         text, key = mask(normalise(turn.text)), text_key(turn.text)
-        if not turn.corrections and not unfit(turn) and key not in known:
+        if not turn.corrections and turn.feedback >= 0 and not unfit(turn) and key not in known:
             texts.setdefault(key, text)
     room = Counter((head, label) for example in examples for head, label in example.labels.items())
     readings = read(list(texts.values()))

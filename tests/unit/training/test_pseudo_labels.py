@@ -80,3 +80,10 @@ def test_a_text_counts_once_and_personal_data_is_masked() -> None:
     made = pseudo_labelled(read, turns("status 99 1 anna@example.org", "Status 99 1 anna@example.org"), EXAMPLES, 0.9)
     assert len(made) == 1
     assert "anna@example.org" not in made[0].text
+
+
+def test_what_customers_disliked_is_not_learnt_as_it_was_read() -> None:
+    disliked = LoggedTurn(1, "status 95 10", feedback=-1)
+    assert pseudo_labelled(read, [disliked, LoggedTurn(2, "refund 95 10", feedback=1)], EXAMPLES, 0.9) == [
+        Example("refund 95 10", {"intent": "refund"}, lang="en", weight=0.5, source="pseudo")
+    ]
