@@ -18,7 +18,7 @@ from bot.dialogue.engine import Engine
 from bot.domain.messages import Reply
 from bot.intake import MessageIntake
 from bot.pipeline import Pipeline
-from tests.integration.test_pipeline import ENTRY, House, Reader, Search
+from tests.integration.pipeline.house import ENTRY, House, Reader, Search
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
