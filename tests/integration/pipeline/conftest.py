@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.bot_files import BotFiles, load_bot_files
-from tests.integration.pipeline.house import (
-    SHOP,
-    House,
-)
+from tests.integration.pipeline.house import SHOP, House
 
 
 @pytest.fixture(scope="module")

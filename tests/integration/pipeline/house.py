@@ -27,20 +27,10 @@ from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 
 MEI = Agent(1, "mei", "agent", "")
-
-
 SHOP = Path(__file__).parents[3] / "examples" / "shop"
-
-
 ENTRY = FaqEntry("wool.en", "How do I wash wool?", "By hand.", "en")
-
-
 SILK = FaqEntry("silk.en", "How do I wash silk?", "Do not.", "en")
-
-
 LONG = FaqEntry("long.en", "Tell me all", " ".join(f"Sentence {n} about ships." for n in range(40)), "en")
-
-
 IRON = FaqEntry("iron.en", "How hot may the iron be?", "Warm.", "en")
 
 

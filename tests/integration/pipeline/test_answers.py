@@ -22,14 +22,7 @@ from nlu.patterns import find_patterns
 from nlu.text import normalise
 from nlu.types import Understanding
 from retrieval.types import Hit
-from tests.integration.pipeline.house import (
-    ENTRY,
-    LONG,
-    SILK,
-    House,
-    Reader,
-    Search,
-)
+from tests.integration.pipeline.house import ENTRY, LONG, SILK, House, Reader, Search
 
 
 class Ear:

@@ -18,11 +18,7 @@ from bot.dialogue.engine import Engine
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.errors import StateUnavailableError, UnavailableError
 from bot.pipeline import Pipeline
-from tests.integration.pipeline.house import (
-    ENTRY,
-    House,
-    wait_until,
-)
+from tests.integration.pipeline.house import ENTRY, House, wait_until
 
 
 def test_an_answer_is_stored_with_its_whole_trace(house: House) -> None:

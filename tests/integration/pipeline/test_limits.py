@@ -10,9 +10,7 @@ import pytest
 from bot.bot_files import BotFiles
 from bot.domain.conversation import Conversation
 from bot.errors import LogUnavailableError
-from tests.integration.pipeline.house import (
-    House,
-)
+from tests.integration.pipeline.house import House
 
 
 def test_who_writes_too_much_is_asked_once_to_slow_down(house: House, files: BotFiles) -> None:

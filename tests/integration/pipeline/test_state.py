@@ -10,10 +10,7 @@ import pytest
 from bot.domain.conversation import Conversation
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.errors import StateUnavailableError
-from tests.integration.pipeline.house import (
-    MEI,
-    House,
-)
+from tests.integration.pipeline.house import MEI, House
 
 
 def test_a_lost_live_state_is_rebuilt_from_the_log(house: House) -> None:
