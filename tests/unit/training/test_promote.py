@@ -119,6 +119,11 @@ CASES = [
         ("The share of accepted texts",),
     ),
     Case(
+        "a threshold takes a small step",
+        replace(outcomes(followed=9), accepted=[row >= 12 for row in range(624)]),
+        True,
+    ),
+    Case(
         "entities are lost",
         replace(outcomes(followed=9), entities=[False] * 300),
         False,
