@@ -33,7 +33,7 @@ from training.adapters import adapters
 from training.calibrate import Calibrated, calibrate
 from training.card import Doubt, write_card
 from training.config import TrainingConfig
-from training.datasets import LabelSets
+from training.datasets import NO_LABEL, LabelSets, label_array
 from training.edges import entity_edges
 from training.evaluate import evaluate, faq_metrics
 from training.export import export_graph
@@ -85,11 +85,7 @@ def train_release(
     _check(training_set, config, out)
     _set_up(config)
     prepared = prepare(training_set, config, data_dir)
-    if not prepared.held and prepared.sets.heads and prepared.usual_count > config.learn_held_out:
-        raise InputError(
-            f"Nothing is held out of {len(prepared.examples)} examples, so that no threshold can be chosen. Give more "
-            "examples, mark some with the split `valid`, or raise `holdout` in the settings."
-        )
+    _check_held_out(prepared, config)
     encoder, sets, examples = prepared.encoder, prepared.sets, prepared.examples
     reader = prepared.reader(config)
     before = _faq_before(training_set, reader, prepared)
@@ -295,6 +291,19 @@ def _check(training_set: TrainingSet, config: TrainingConfig, out: Path) -> None
             raise FaqError(
                 f"FAQ query {query.query!r}: {', '.join(unknown)} not in the FAQ; correct the query or add the entry"
             )
+
+
+def _check_held_out(prepared: Prepared, config: TrainingConfig) -> None:
+    """Calibration needs held-out texts; without intents it can do without where labels have few examples."""
+    enough = bool(prepared.held) or not prepared.sets.heads or prepared.usual_count <= config.learn_held_out
+    if "intent" in prepared.sets.heads:
+        outside = (NO_LABEL, *(i for i, name in enumerate(prepared.sets.heads["intent"]) if name == OUT_OF_SCOPE))
+        enough = not np.isin(label_array(prepared.held, "intent"), outside).all()
+    if not enough:
+        raise InputError(
+            f"Nothing is held out of {len(prepared.examples)} examples that thresholds could be chosen by. Give more "
+            "examples, mark some with the split `valid`, or raise `holdout` in the settings."
+        )
 
 
 @contextmanager

@@ -250,6 +250,16 @@ UNLEARNABLE = {
         {},
         "no other one has a label",
     ),
+    "two examples": (
+        [Example("hi", {"intent": "greeting"}), Example("bye", {"intent": "goodbye"})],
+        {},
+        "Nothing is held out of 2 examples",
+    ),
+    "nothing in scope held out": (
+        [replace(e, split="valid" if e.labels["intent"] == "oos" else "") for e in examples()],
+        {},
+        "Nothing is held out of 120 examples",
+    ),
     "nothing held out": (examples(), {"holdout": 0.001}, "Nothing is held out of 120 examples"),
 }
 
