@@ -90,7 +90,8 @@ def tune(
         raise InputError(
             "Searching needs the package optuna. Install it with `pip install 'frontdesk[train]'`."
         ) from error
-    logging.getLogger("optuna").setLevel(logging.WARNING)
+    # Its warnings show a traceback where somebody stops the search.
+    logging.getLogger("optuna").setLevel(logging.ERROR)
     config = choose_recipe(config, training_set)
     storage = _storage(out)
     prepared = prepare(training_set, config, data_dir)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +82,22 @@ def test_a_search_that_goes_on_tries_nothing_twice(
 
 
 def test_the_start_is_tried_again_where_its_trial_was_interrupted(
-    little_bert: Path, tmp_path: Path, trial_scores: list[TrainingConfig], monkeypatch: pytest.MonkeyPatch
+    little_bert: Path,
+    tmp_path: Path,
+    trial_scores: list[TrainingConfig],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def stop(*_: object, **__: object) -> float:
         raise KeyboardInterrupt
 
+    told: list[logging.LogRecord] = []
+    monkeypatch.setattr(logging.getLogger("optuna.study._optimize"), "handle", told.append)
     whole = subject.learn
     monkeypatch.setattr(subject, "learn", stop)
     with pytest.raises(KeyboardInterrupt):
         look(tmp_path, little_bert, 2)
     monkeypatch.setattr(subject, "learn", whole)
+    assert not told
     look(tmp_path, little_bert, 2)
     assert len(trial_scores) == 2
     assert trial_scores[0].learning_rate == config(little_bert).learning_rate
