@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.dialogue.engine import Engine
-from bot.domain.records import FaqVersion
+from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import ReleaseError
 from bot.knowledge.editing import effect
 from bot.live_engine import LiveEngine, load_engine
@@ -171,7 +171,8 @@ def test_a_preview_reads_and_searches_with_one_release(store: ReleaseStore, load
         return [("hello", "en")]
 
     log = SimpleNamespace(latest_texts=latest_texts)
-    assert effect(FaqEntry("tea", "Do you have tea?", "Yes."), log, engine).read == 1  # type: ignore[arg-type]
+    draft = FaqDraft(FaqEntry("tea", "Do you have tea?", "Yes."))
+    assert effect(draft, log, engine).read == 1  # type: ignore[arg-type]
     assert engine().understander.release == second
     assert (loading.loaded[first].read, loading.loaded[second].read) == (["hello"], [])
 
@@ -200,6 +201,9 @@ class FailingLog:
 
     def faq_latest(self) -> list[FaqVersion]:
         return []
+
+    def faq_variants(self) -> dict[str, frozenset[str]]:
+        return {}
 
 
 def test_the_watch_goes_on_after_what_nobody_expected(
