@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -229,7 +229,7 @@ class ReleaseUnderstander:
         for rows in in_passes([len(item.ids) for item in encoded]):
             readings = self._read([clean[i] for i in rows], [expected[i] for i in rows], [encoded[i] for i in rows])
             found.update(zip(rows, readings, strict=True))
-        return [found[i] for i in range(len(clean))]
+        return [replace(found[i], given=given) for i, given in enumerate(texts)]
 
     def _read(
         self, texts: Sequence[str], langs: Sequence[str | None], encoded: Sequence[Encoding]
@@ -256,7 +256,6 @@ class ReleaseUnderstander:
                     vector=vectors[i],
                     release=self.release,
                     thresholds=self.thresholds,
-                    given=texts[i],
                 )
             )
         return found
