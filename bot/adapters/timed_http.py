@@ -19,7 +19,8 @@ class TimedHttp:
     """A client whose exchanges have a limit in all, for connection, headers and body together.
 
     httpx limits each wait for the next bytes only, so a service that drips could take for ever. Exchanges therefore run
-    in asyncio, which can end one at any moment, in a thread that the clients of a process share.
+    in asyncio, which can end one at any moment, in a thread that the clients of a process share. Each has a connection
+    of its own: exchanges are rare, and a kept one may have been closed by the service since.
 
     Args:
         headers: sent with every request.
@@ -29,7 +30,8 @@ class TimedHttp:
     def __init__(
         self, headers: Mapping[str, str] | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self._http = httpx.AsyncClient(headers=headers, timeout=None, transport=transport)  # noqa: S113
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.AsyncClient(headers=headers, timeout=None, limits=limits, transport=transport)  # noqa: S113
 
     def exchange(self, method: str, url: str, *, seconds: float, most_bytes: int, **content: Any) -> httpx.Response:
         """Sends a request and reads the whole answer.
