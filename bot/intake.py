@@ -20,7 +20,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from bot.domain.log_ports import ConversationLog
-from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.messages import OPEN_CHANNELS, IncomingMessage, Reply
 from bot.domain.ports import LiveState
 from bot.domain.private_numbers import PrivateKind, hide
 from bot.errors import BusyError, LogUnavailableError, StateUnavailableError, UnavailableError
@@ -30,7 +30,6 @@ log_line = structlog.get_logger(__name__)
 
 _TURNS = Counter("frontdesk_turns", "Messages answered.", ["channel", "decision"])
 _SECONDS = Histogram("frontdesk_answer_seconds", "Time to answer one message.", ["channel"])
-_CHANNELS = ("telegram", "web")
 _TRIES = 3
 _SWEEP_SECONDS = 1.0
 _LOCK_TRY_SECONDS = 0.2
@@ -262,4 +261,4 @@ class MessageIntake:
 
 def _counted_as(channel: str) -> str:
     """A channel as metrics name it: callers of the API choose their own, and each label costs memory for good."""
-    return channel if channel in _CHANNELS else "api"
+    return channel if channel in OPEN_CHANNELS else "api"

@@ -25,7 +25,7 @@ from bot.dialogue.templates import TemplateBook, shorten
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.log_ports import ConversationLog
-from bot.domain.messages import ContentKind, IncomingMessage
+from bot.domain.messages import OPEN_CHANNELS, ContentKind, IncomingMessage
 from bot.domain.ports import Actions, Clock, LiveState
 from bot.domain.private_numbers import has_hidden
 from bot.domain.records import TurnRecord
@@ -36,9 +36,6 @@ from nlu.types import Entity, Understanding
 from retrieval.types import Hit
 
 log_line = structlog.get_logger(__name__)
-
-_OPEN_CHANNELS = ("telegram", "web")
-"""Channels where anybody may write."""
 
 _COUNTED_SECONDS = 3600
 """How long it is known that a message was counted; tries to answer it go on for as long as an outage lasts."""
@@ -215,7 +212,7 @@ class Pipeline:
         Counted by when messages came, so that those which waited for an outage to end are answered. Callers of the API
         keep their own order.
         """
-        if message.channel not in _OPEN_CHANNELS or before.status is Status.AGENT:
+        if message.channel not in OPEN_CHANNELS or before.status is Status.AGENT:
             return None
         if not self._state.allow(f"counted:{message.conversation}:{message.id}", 1, _COUNTED_SECONDS):
             # An earlier try to answer it has counted it.
@@ -235,7 +232,7 @@ class Pipeline:
         A caller of the API names the language of each message.
         """
         named, used = message.lang, before.lang
-        order = (used, named) if message.channel in _OPEN_CHANNELS else (named, used)
+        order = (used, named) if message.channel in OPEN_CHANNELS else (named, used)
         return next((lang for lang in order if lang in self._rules.languages), None)
 
     def _answer_unread(self, message: IncomingMessage, before: Conversation, decision: Decision) -> dict[str, Any]:

@@ -173,11 +173,10 @@ def alert(scene: Scene) -> Decision | None:
 
 def command(scene: Scene) -> Decision | None:
     """Slash commands; an unknown one gets help."""
-    first, *rest = scene.text.split(maxsplit=1) if scene.tap is None and scene.text.strip() else [""]
-    if not (first.startswith("/") and first[1:2].isalpha()):
+    name = scene.command
+    if not name:
         return None
-    name = first.partition("@")[0].lower()
-    if linked := _deep_link(scene, name, rest):
+    if linked := _deep_link(scene, name, scene.text.split(maxsplit=1)[1:]):
         return linked
     match scene.rules.commands.get(name):
         case "human":
@@ -367,8 +366,7 @@ def _is_personal(scene: Scene) -> bool:
     """True where a customer rates, chooses a language, or wants their data or to have them removed."""
     if scene.tap:
         return scene.tap.verb in ("rate", "lang", "erase")
-    name = scene.text.strip().partition("@")[0].lower()
-    return scene.rules.commands.get(name) in ("language", "privacy", "export", "erase")
+    return scene.rules.commands.get(scene.command) in ("language", "privacy", "export", "erase")
 
 
 def _cancel(scene: Scene, reason: str) -> Decision:

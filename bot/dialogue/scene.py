@@ -127,8 +127,10 @@ class Scene:
         return not any(character.isalnum() or unicodedata.category(character) == "So" for character in self.text)
 
     @property
-    def _is_command(self) -> bool:
-        return self.text.lstrip()[:1] == "/" and self.text.lstrip()[1:2].isalpha()
+    def command(self) -> str:
+        """The slash command that the message begins with, without the bot's name; empty for none."""
+        first = next(iter(self.text.split(maxsplit=1)), "") if self.tap is None else ""
+        return first.partition("@")[0].lower() if first.startswith("/") and first[1:2].isalpha() else ""
 
     @property
     def in_scope(self) -> bool:
@@ -162,7 +164,7 @@ class Scene:
     def emotion(self) -> str:
         """The believed emotion, empty for none; a tapped button, a command, a picture or a mere number shows none."""
         emotion = self.understanding.emotion
-        wordless = self.tap or self._is_command or not self.text.strip() or self._is_number
+        wordless = self.tap or self.command or not self.text.strip() or self._is_number
         if emotion is None or wordless or self.speaks_unknown_language:
             return ""
         return emotion.label if emotion.confidence >= self.understanding.thresholds.emotion_accept else ""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+OPEN_CHANNELS = ("telegram", "web")
+"""Channels where anybody may write; callers of the API choose what theirs are called."""
+
 
 class ContentKind(StrEnum):
     """What a message is made of."""

@@ -571,7 +571,12 @@ def test_a_mere_look_up_may_be_confirmed_by_what_the_model_reads():
     assert decision.action == "order_lookup"
 
 
-PERSONAL = {"/export": "export_ready", "/delete": "erase_ask", "/language": "choose_language"}
+PERSONAL = {
+    "/export": "export_ready",
+    "/export@lark_bot now": "export_ready",
+    "/delete": "erase_ask",
+    "/language": "choose_language",
+}
 
 
 @pytest.mark.parametrize(("text", "template"), PERSONAL.items(), ids=PERSONAL)
