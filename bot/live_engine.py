@@ -190,7 +190,7 @@ class LiveEngine:
                 entries = foreseen(draft, release, (), datetime.now(UTC), {})
             else:
                 entries = foreseen(draft, release, edits.latest, edits.now(), edits.variants)
-            return engine, with_entries(loaded, entries, self._vectors or RememberedVectors(loaded))
+            return engine, with_entries(loaded, entries, self._vectors or RememberedVectors(loaded), before=engine)
 
     def _follow_edits(self) -> None:
         if self._edits is None or self._loaded is None or self._vectors is None or not self._edits.changed():
@@ -201,7 +201,7 @@ class LiveEngine:
         """A release with the entries as they were edited last; None where these cannot be searched."""
         entries = answering(loaded.entries.values(), edits.latest, edits.seen_at, edits.variants)
         try:
-            return with_entries(loaded, entries, vectors)
+            return with_entries(loaded, entries, vectors, before=self._engine)
         except FaqError as error:
             log_line.warning("faq_edits_not_in_force", reason=str(error))
             return None

@@ -35,7 +35,7 @@ class FaqIndex:
 
     def __init__(self, ranking: Ranking, calibration: HitCalibration) -> None:
         vectors = ranking.vectors
-        self._ranking = ranking
+        self.ranking = ranking
         self._vectors = vectors
         self._calibration = calibration
         self._by_id = {entry.id: entry for entry in vectors.entries}
@@ -54,6 +54,7 @@ class FaqIndex:
         risk: float = 0.05,
         calibration: HitCalibration | None = None,
         weights: Weights | None = None,
+        before: FaqIndex | None = None,
     ) -> FaqIndex:
         """Embeds a knowledge base and calibrates its scores.
 
@@ -64,12 +65,14 @@ class FaqIndex:
             risk: the share of wrong answers that is borne.
             calibration: a known calibration instead of a new one.
             weights: what counts how much, where there is no calibration; by default what fits the vectors.
+            before: an index of many of the same entries, which saves work.
 
         Returns:
             The index; an id that is there twice, or vectors of the wrong shape or length, are a `FaqError`.
         """
         vectors = embed_entries(entries, embed)
-        ranking = Ranking(vectors, calibration.weights if calibration else weights)
+        known = before.ranking if before else None
+        ranking = Ranking(vectors, calibration.weights if calibration else weights, known)
         if calibration is not None:
             return cls(ranking, calibration)
         strange = Queries(out_of_scope, embed(list(out_of_scope))) if out_of_scope else None
@@ -154,7 +157,7 @@ class FaqIndex:
         asked = Queries([text], query)
         candidates = self._candidates(asked, top)
         nearby = self._vectors.only(candidates)
-        closeness = self._ranking.closeness_nearby(asked, nearby, candidates)
+        closeness = self.ranking.closeness_nearby(asked, nearby, candidates)
         of_group = nearby.best_of_groups(closeness[None])[0].astype(np.float64)
         speaks = [entry.lang == lang for entry in nearby.entries]
         spoken = np.zeros(len(of_group), dtype=np.bool_)
@@ -226,7 +229,7 @@ class FaqIndex:
                 raise FaqError(f"{name}: expected one for each of {len(queries)} queries, got {len(given)}")
         if not self.entries or not len(queries):
             return np.zeros((len(queries), len(self.entries)), dtype=np.float32)
-        scores = self._ranking.closeness(Queries(texts or [""] * len(queries), queries))
+        scores = self.ranking.closeness(Queries(texts or [""] * len(queries), queries))
         if langs is None:
             return scores
         group = self._vectors.group
@@ -245,7 +248,7 @@ class FaqIndex:
         if len(self.entries) <= _FEW_ENTRIES:
             return np.arange(len(self.entries))
         nearest = self._nearest.search(query.vectors[0], max(_CANDIDATE_ROWS, _ROWS_A_HIT * top)).rows
-        alike = self._ranking.sharing_words(query.texts[0], _CANDIDATE_ENTRIES)
+        alike = self.ranking.sharing_words(query.texts[0], _CANDIDATE_ENTRIES)
         groups = np.unique(self._vectors.group[np.concatenate([self._row_entry[nearest], alike])])
         # One entry with very many variants can own all the nearest rows; then its rivals must still be seen.
         if len(groups) <= min(top, self._vectors.groups - 1):

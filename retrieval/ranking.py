@@ -36,12 +36,13 @@ class Ranking:
     Args:
         vectors: the knowledge base.
         weights: what counts how much; by default what fits the vectors.
+        before: a ranking of many of the same entries, whose words need not be counted again.
     """
 
-    def __init__(self, vectors: EntryVectors, weights: Weights | None = None) -> None:
+    def __init__(self, vectors: EntryVectors, weights: Weights | None = None, before: Ranking | None = None) -> None:
         self.vectors = vectors
         self.weights = weights or vectors.usual_weights()
-        self._words = WordOverlap(passages_of(vectors.entries))
+        self.words: WordOverlap = WordOverlap(passages_of(vectors.entries), before.words if before else None)
         self._owners: dict[str, list[int]] = {}
         for wording, owner in zip(vectors.wordings, vectors.owner.tolist(), strict=True):
             self._owners.setdefault(_plain(wording), []).append(owner)
@@ -56,7 +57,7 @@ class Ranking:
         Returns:
             Closeness, -1 to 1, shape `(queries, entries)`.
         """
-        overlap = self._words.overlap(queries.texts)
+        overlap = self.words.overlap(queries.texts)
         closeness = self.vectors.closeness(queries.vectors, self.weights, overlap, left_out)
         if left_out is None:
             for row, text in enumerate(queries.texts):
@@ -74,7 +75,7 @@ class Ranking:
         Returns:
             Closeness, -1 to 1, shape `(entries,)`.
         """
-        overlap = self._words.overlap(query.texts)[:, entries]
+        overlap = self.words.overlap(query.texts)[:, entries]
         closeness: Vector = nearby.closeness(query.vectors, self.weights, overlap)[0]
         closeness[np.isin(entries, self.asked_as_written(query.texts[0]))] = 1.0
         return closeness
@@ -89,7 +90,7 @@ class Ranking:
         Returns:
             Their numbers.
         """
-        overlap = self._words.overlap([text])[0]
+        overlap = self.words.overlap([text])[0]
         best = np.argsort(-overlap, kind="stable")[:limit]
         return np.union1d(best[overlap[best] > 0.0], self.asked_as_written(text)).astype(np.intp)
 
