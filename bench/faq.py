@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.commands import SHOP, say
 from bench.figures import Figure, Goal, Outcome
-from bench.pretrained import pretrained_embed
+from bench.pretrained import pretrained_embeds
 from bench.releases import Setup, train_shop
 from nlu.runtime import load_understander
 from retrieval.faq import read_faq, read_queries
@@ -47,9 +47,11 @@ def measure(setup: Setup) -> Outcome:
     figures = [Figure("stackfaq MAP, words alone (BM25)", (words["map"],), _COMMAND)]
     for encoder in ENCODERS:
         say(f"stackfaq with {encoder}")
-        embed = remembered(pretrained_embed(encoder, setup.work / "encoders"))
+        embed, passages = map(remembered, pretrained_embeds(encoder, setup.work / "encoders"))
         for name, weights in _RANKINGS.items():
-            found = _metrics(FaqIndex.build(entries, embed, weights=weights), embed(said), queries)["map"]
+            found = _metrics(FaqIndex.build(entries, embed, passages=passages, weights=weights), embed(said), queries)[
+                "map"
+            ]
             goal = Goal("at least", 0.985) if weights is None else None
             figures.append(Figure(f"stackfaq MAP, {encoder}, {name}", (found,), _COMMAND, goal=goal))
     return Outcome((*figures, *_shop_figures(setup)))
@@ -105,10 +107,10 @@ def across(queries: Sequence[FaqQuery], source: str, target: str) -> list[FaqQue
 def _shop_figures(setup: Setup) -> list[Figure]:
     releases = [train_shop(setup, seed).folder for seed in (setup.seeds if setup.release is None else setup.seeds[:1])]
     queries = read_queries(SHOP / "faq_queries.jsonl")
-    separate = remembered(pretrained_embed(ENCODERS[-1], setup.work / "encoders"))
+    ask, answer = map(remembered, pretrained_embeds(ENCODERS[-1], setup.work / "encoders"))
     found: dict[str, list[float]] = {}
     for folder in releases:
-        for name, value in _shop(folder, queries, separate).items():
+        for name, value in _shop(folder, queries, (ask, answer)).items():
             found.setdefault(name, []).append(value)
     goals = {
         "shop FAQ recall@1, en": Goal("at least", 0.93),
@@ -119,19 +121,22 @@ def _shop_figures(setup: Setup) -> list[Figure]:
     return [Figure(name, tuple(values), _COMMAND, goal=goals.get(name)) for name, values in found.items()]
 
 
-def _shop(folder: Path, queries: Sequence[FaqQuery], separate: Embed) -> dict[str, float]:
-    embed = remembered(load_understander(folder).embed)
+def _shop(folder: Path, queries: Sequence[FaqQuery], separate: tuple[Embed, Embed]) -> dict[str, float]:
+    understander = load_understander(folder)
+    embed, passages = remembered(understander.embed), remembered(understander.embed_passages)
     index = FaqIndex.load(folder)
     found: dict[str, float] = {}
     rankings = [
         (
             f", {name}" if weights else "",
-            FaqIndex.build(index.entries, embed, weights=weights) if weights else index,
+            FaqIndex.build(index.entries, embed, passages=passages, weights=weights) if weights else index,
             embed,
         )
         for name, weights in _RANKINGS.items()
     ]
-    rankings.append((", a separate encoder as pretrained", FaqIndex.build(index.entries, separate), separate))
+    ask, answer = separate
+    alone = FaqIndex.build(index.entries, ask, passages=answer)
+    rankings.append((", a separate encoder as pretrained", alone, ask))
     for name, ranked, read in rankings:
         for lang in ("en", "zh"):
             own = [query for query in queries if query.lang == lang]
@@ -144,7 +149,9 @@ def _shop(folder: Path, queries: Sequence[FaqQuery], separate: Embed) -> dict[st
     found["shop FAQ, wrong answers at 90 % coverage"] = wrong
     english = [entry for entry in index.entries if entry.lang == "en"]
     foreign = across(queries, "zh", "en")
-    crossed = _metrics(FaqIndex.build(english, embed), embed([query.query for query in foreign]), foreign)
+    crossed = _metrics(
+        FaqIndex.build(english, embed, passages=passages), embed([query.query for query in foreign]), foreign
+    )
     return found | {"shop FAQ recall@3, Chinese questions on English entries": crossed["recall@3"]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +34,11 @@ def faq_before_training(encoder: str, faq: Path, queries: Path, data_dir: Path) 
     Returns:
         `recall@1`, `recall@3`, `mrr@10`, `map`.
     """
-    embed = pretrained_embed(encoder, data_dir)
-    return faq_metrics(embed, FaqIndex.build(read_faq(faq), embed), read_queries(queries))
+    embed, passages = pretrained_embeds(encoder, data_dir)
+    return faq_metrics(embed, FaqIndex.build(read_faq(faq), embed, passages=passages), read_queries(queries))
 
 
-def pretrained_embed(encoder: str, data_dir: Path) -> Embed:
+def pretrained_embeds(encoder: str, data_dir: Path) -> tuple[Embed, Embed]:
     """Sentence vectors as the pretrained encoder gives them.
 
     Args:
@@ -45,21 +46,22 @@ def pretrained_embed(encoder: str, data_dir: Path) -> Embed:
         data_dir: where an encoder may be unpacked to.
 
     Returns:
-        Texts to unit-length vectors.
+        What turns questions into unit-length vectors, and what does so with passages.
     """
     pretrained = load_pretrained(encoder, data_dir, ("zh", "en"))
     reader = Reader(pretrained.model, {}).eval()
 
-    def embed(texts: list[str]) -> Vector:
-        parts = [_embed(reader, pretrained, texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
+    def embed(texts: list[str], prefix: str) -> Vector:
+        prefixed = [prefix + normalise(text) for text in texts]
+        parts = [_embed(reader, pretrained, prefixed[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
         return np.concatenate(parts)
 
-    return embed
+    return partial(embed, prefix=pretrained.prefix), partial(embed, prefix=pretrained.passage_prefix)
 
 
 def _embed(reader: Reader, pretrained: PretrainedEncoder, texts: Sequence[str]) -> Vector:
     encoded = pretrained.tokenizer(
-        [pretrained.prefix + normalise(text) for text in texts],
+        list(texts),
         truncation=True,
         max_length=_MAX_TOKENS,
         padding=True,

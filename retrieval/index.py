@@ -50,6 +50,7 @@ class FaqIndex:
         entries: Sequence[FaqEntry],
         embed: Embed,
         *,
+        passages: Embed | None = None,
         out_of_scope: Sequence[str] = (),
         risk: float = 0.05,
         calibration: HitCalibration | None = None,
@@ -61,6 +62,7 @@ class FaqIndex:
         Args:
             entries: the entries; none at all are allowed.
             embed: gives unit-length vectors.
+            passages: the same for passages, where the encoder reads these differently.
             out_of_scope: texts that no entry answers, for the calibration.
             risk: the share of wrong answers that is borne.
             calibration: a known calibration instead of a new one.
@@ -70,7 +72,7 @@ class FaqIndex:
         Returns:
             The index; an id that is there twice, or vectors of the wrong shape or length, are a `FaqError`.
         """
-        vectors = embed_entries(entries, embed)
+        vectors = embed_entries(entries, embed, passages)
         known = before.ranking if before else None
         ranking = Ranking(vectors, calibration.weights if calibration else weights, known)
         if calibration is not None:
@@ -117,11 +119,13 @@ class FaqIndex:
         """The thresholds that came with the index."""
         return self._calibration.thresholds
 
-    def known_vectors(self) -> dict[str, Vector]:
-        """The vector of every wording and passage, by its text."""
-        texts = [*self._vectors.wordings, *passages_of(self.entries)]
-        vectors = np.concatenate([self._vectors.wording_vectors, self._vectors.passage_vectors])
-        return dict(zip(texts, vectors, strict=True))
+    def known_wordings(self) -> dict[str, Vector]:
+        """The vector of every question and variant, by its text."""
+        return dict(zip(self._vectors.wordings, self._vectors.wording_vectors, strict=True))
+
+    def known_passages(self) -> dict[str, Vector]:
+        """The vector of every passage, by its text."""
+        return dict(zip(passages_of(self.entries), self._vectors.passage_vectors, strict=True))
 
     @property
     def kind(self) -> Kind:

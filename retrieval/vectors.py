@@ -137,12 +137,13 @@ class EntryVectors:
         return cosines
 
 
-def embed_entries(entries: Sequence[FaqEntry], embed: Embed) -> EntryVectors:
+def embed_entries(entries: Sequence[FaqEntry], embed: Embed, passages: Embed | None = None) -> EntryVectors:
     """Embeds a knowledge base.
 
     Args:
         entries: the entries; none at all are allowed.
         embed: gives unit-length vectors.
+        passages: the same for passages, where an encoder reads these differently.
 
     Returns:
         The entries with their vectors.
@@ -150,14 +151,19 @@ def embed_entries(entries: Sequence[FaqEntry], embed: Embed) -> EntryVectors:
     Raises:
         FaqError: an id is there twice, or the vectors have the wrong shape or length.
     """
-    wordings, _ = wordings_of(entries)
-    passages = passages_of(entries)
+    read = (_embedded(wordings_of(entries)[0], embed), _embedded(passages_of(entries), passages or embed))
+    if len({vectors.shape[1] for vectors in read}) > 1:
+        raise FaqError(f"passages: expected vectors as wide as those of questions, got {read[1].shape[1]}")
+    return arrange(entries, np.concatenate(read))
+
+
+def _embedded(texts: list[str], embed: Embed) -> Vector:
     # An encoder may not take an empty list, yet an empty knowledge base has a width too.
-    texts = [*wordings, *passages] or ["-"]
-    vectors = np.ascontiguousarray(embed(texts), dtype=np.float32)
-    if vectors.ndim != 2 or len(vectors) != len(texts):
-        raise FaqError(f"embed: expected vectors of shape ({len(texts)}, width), got {vectors.shape}")
-    return arrange(entries, vectors[: len(wordings) + len(passages)])
+    asked = texts or ["-"]
+    vectors = np.ascontiguousarray(embed(asked), dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) != len(asked):
+        raise FaqError(f"embed: expected vectors of shape ({len(asked)}, width), got {vectors.shape}")
+    return vectors[: len(texts)]
 
 
 def arrange(entries: Sequence[FaqEntry], vectors: Vector) -> EntryVectors:

@@ -94,9 +94,10 @@ class Prepared:
         """The padding token."""
         return int(self.encoder.tokenizer.pad_token_id)
 
-    def tokenise(self, examples: Sequence[Example]) -> list[Features]:
-        """Token ids and label indices, one item an example."""
-        return featurise(examples, self.sets, self.encoder.tokenizer, self.encoder.prefix, self.max_tokens)
+    def tokenise(self, examples: Sequence[Example], prefix: str | None = None) -> list[Features]:
+        """Token ids and label indices, one item an example; the encoder's prefix for queries unless told another."""
+        before = self.encoder.prefix if prefix is None else prefix
+        return featurise(examples, self.sets, self.encoder.tokenizer, before, self.max_tokens)
 
     def reader(self, config: TrainingConfig) -> Reader:
         """The pretrained encoder, in place, with heads that know nothing yet."""

@@ -124,6 +124,7 @@ def train_release(
             encoder=encoder.name,
             encoder_fingerprint=encoder.fingerprint,
             prefix=encoder.prefix,
+            passage_prefix=encoder.passage_prefix,
             max_tokens=prepared.max_tokens,
             heads={head: list(labels) for head, labels in sets.heads.items()},
             entity_types=list(sets.entity_types),
@@ -152,7 +153,9 @@ def train_release(
         save_calibration(folder, calibration)
         Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(folder)
         understander = load_understander(folder)
-        index = FaqIndex.build(training_set.faq, understander.embed, out_of_scope=oos_texts)
+        index = FaqIndex.build(
+            training_set.faq, understander.embed, passages=understander.embed_passages, out_of_scope=oos_texts
+        )
         index.save(folder)
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
         metrics: dict[str, Any] = {"test": result.to_json(), "held_out": calibrated.quality}
@@ -364,9 +367,10 @@ def _faq_before(training_set: TrainingSet, reader: Reader, prepared: Prepared) -
     if not training_set.faq or not training_set.faq_queries:
         return {}
 
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        features = prepared.tokenise([Example(text) for text in texts])
+    def embed(texts: Sequence[str], prefix: str | None = None) -> NDArray[np.float32]:
+        features = prepared.tokenise([Example(text) for text in texts], prefix)
         return read_all(reader, features, prepared.pad_id).vectors
 
-    index = FaqIndex.build(training_set.faq, embed)
+    passages = partial(embed, prefix=prepared.encoder.passage_prefix)
+    index = FaqIndex.build(training_set.faq, embed, passages=passages)
     return faq_metrics(embed, index, training_set.faq_queries)

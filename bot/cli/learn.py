@@ -180,7 +180,7 @@ def evaluate(
     test = read_examples(*data_files(examples), keep_duplicates=True)
     index = None
     if faq:
-        index = FaqIndex.build(read_faq(*data_files(faq)), understander.embed)
+        index = FaqIndex.build(read_faq(*data_files(faq)), understander.embed, passages=understander.embed_passages)
     elif faq_queries:
         index = FaqIndex.load(release_folder(settings, release))
     known = {entry.id for entry in index.entries} if index else ()

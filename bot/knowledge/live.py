@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -94,7 +94,9 @@ def next_change(edited: Iterable[FaqVersion], now: datetime) -> datetime | None:
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
 
-def with_entries(engine: Engine, entries: Sequence[FaqEntry], embed: Embed, *, before: Engine | None = None) -> Engine:
+def with_entries(
+    engine: Engine, entries: Sequence[FaqEntry], vectors: RememberedVectors, *, before: Engine | None = None
+) -> Engine:
     """The same engine answering from other entries.
 
     It keeps the calibration of its release; one that was trained without entries has none, so that it is learnt here.
@@ -102,7 +104,7 @@ def with_entries(engine: Engine, entries: Sequence[FaqEntry], embed: Embed, *, b
     Args:
         engine: as its release was loaded.
         entries: what answers.
-        embed: gives unit-length vectors of the release's encoder.
+        vectors: by the release's encoder.
         before: an engine that answers from many of the same entries, which saves work.
 
     Returns:
@@ -110,29 +112,50 @@ def with_entries(engine: Engine, entries: Sequence[FaqEntry], embed: Embed, *, b
     """
     if not isinstance(engine.search, FaqIndex) or tuple(entries) == engine.search.entries:
         return engine
-    calibration = engine.search.calibration if engine.search.entries else _calibrated(entries, embed)
+    calibration = engine.search.calibration if engine.search.entries else _calibrated(entries, vectors)
     known = before.search if before and isinstance(before.search, FaqIndex) else engine.search
-    index = FaqIndex.build(entries, embed, calibration=calibration, before=known)
+    index = FaqIndex.build(entries, vectors.wordings, passages=vectors.passages, calibration=calibration, before=known)
     return replace(engine, search=index, entries={entry.id: entry for entry in entries})
 
 
 class RememberedVectors:
-    """Embeds with a release's encoder, no text twice while it is in use.
+    """Vectors by a release's encoder, no text read twice while it is in use.
 
     Args:
         engine: as its release was loaded; what its index holds is known from the start.
+
+    Attributes:
+        wordings: gives those of questions and variants.
+        passages: gives those of passages.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        understander, search = engine.understander, engine.search
+        known = search if isinstance(search, FaqIndex) else None
+
+        def read(texts: list[str]) -> Vector:
+            if isinstance(understander, ReleaseUnderstander):
+                return understander.embed(texts)
+            return np.stack([reading.vector for reading in understander.understand(texts)])
+
+        whole = understander.embed_passages if isinstance(understander, ReleaseUnderstander) else read
+        self.wordings = _Memory(read, known.known_wordings if known else dict)
+        self.passages = _Memory(whole, known.known_passages if known else dict)
+
+
+class _Memory:
+    """Embeds, no text twice while it is in use; what is released is known once it is asked for."""
+
+    def __init__(self, embed: Embed, released: Callable[[], dict[str, Vector]]) -> None:
+        self._embed = embed
+        self._find_released = released
         self._released: dict[str, Vector] | None = None
         self._known: dict[str, Vector] = {}
 
     def __call__(self, texts: list[str]) -> Vector:
         """Unit-length vectors, shape `(texts, width)`."""
         if self._released is None:
-            search = self._engine.search
-            self._released = search.known_vectors() if isinstance(search, FaqIndex) else {}
+            self._released = self._find_released()
             self._known = dict(self._released)
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         for start in range(0, len(missing), _BATCH):
@@ -142,17 +165,12 @@ class RememberedVectors:
             self._known = self._released | {text: self._known[text] for text in texts}
         return np.stack([self._known[text] for text in texts])
 
-    def _embed(self, texts: list[str]) -> Vector:
-        understander = self._engine.understander
-        if isinstance(understander, ReleaseUnderstander):
-            return understander.embed(texts)
-        return np.stack([reading.vector for reading in understander.understand(texts)])
 
-
-def _calibrated(entries: Sequence[FaqEntry], embed: Embed) -> HitCalibration:
+def _calibrated(entries: Sequence[FaqEntry], vectors: RememberedVectors) -> HitCalibration:
     """A calibration learnt from the entries, from some of them where there are many, as each edit waits for it."""
     some = entries[:: 1 + len(entries) // _MOST_CALIBRATED]
-    return FaqIndex.build(some, embed, out_of_scope=_UNRELATED).calibration
+    index = FaqIndex.build(some, vectors.wordings, passages=vectors.passages, out_of_scope=_UNRELATED)
+    return index.calibration
 
 
 def _with_learnt_variants(edited: FaqEntry, released: FaqEntry, seen: Collection[str]) -> FaqEntry:

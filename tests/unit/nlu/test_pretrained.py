@@ -183,7 +183,7 @@ def test_packaged_encoders(name: str, data_dir: Path, trimmed: PretrainedEncoder
     encoder = load_pretrained(name, data_dir, ["zh-CN", "en"])
 
     assert encoder.name == name
-    assert encoder.prefix == ("query: " if name == E5 else "")
+    assert (encoder.prefix, encoder.passage_prefix) == (("query: ", "passage: ") if name == E5 else ("", ""))
     assert not encoder.model.training
     assert encoder.model.pooler is None
     assert encoder.model.config._attn_implementation == "sdpa"
@@ -334,15 +334,33 @@ def test_hub_id_is_read_from_the_folder_it_was_downloaded_to(
     encoder = load_pretrained("owner/multilingual-e5-small", tmp_path, ["en"])
 
     assert encoder.folder == small_bert
-    assert encoder.prefix == "query: "
+    assert (encoder.prefix, encoder.passage_prefix) == ("query: ", "passage: ")
 
 
 def test_local_folder(small_bert: Path, tmp_path: Path) -> None:
     encoder = load_pretrained(str(small_bert), tmp_path, ["en"])
 
     assert (encoder.name, encoder.folder, encoder.prefix) == (str(small_bert), small_bert, "")
+    assert encoder.passage_prefix == ""
     assert encoder.model.config.hidden_size == 8
     assert encoder.model.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("prompts", "expected"),
+    [
+        ({"query": "ask: ", "passage": "tell: "}, ("ask: ", "tell: ")),
+        ({"query": "ask: "}, ("ask: ", "ask: ")),
+        ({"passage": "tell: "}, ("", "")),
+        ([], ("", "")),
+    ],
+)
+def test_a_folder_tells_its_prefixes(small_bert: Path, tmp_path: Path, prompts: object, expected: object) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(small_bert, folder)
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}), "utf-8")
+    encoder = load_pretrained(str(folder), tmp_path, ["en"])
+    assert (encoder.prefix, encoder.passage_prefix) == expected
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ JSON = st.recursive(
     metrics=st.dictionaries(TEXTS, JSON, max_size=3),
     seed=st.integers(),
     prefix=st.text(st.characters(codec="utf-8"), max_size=8),
+    passage_prefix=st.none() | st.text(st.characters(codec="utf-8"), max_size=8),
 )
 @settings(deadline=None)
 def test_a_manifest_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, **values: Any) -> None:
@@ -230,6 +231,15 @@ def test_a_manifest_that_is_not_well_formed_names_the_field(tmp_path: Path, fiel
     (tmp_path / "manifest.json").write_text(json.dumps(document))
     with pytest.raises(ReleaseError, match=rf"manifest\.json: {field}: "):
         read_manifest(tmp_path)
+
+
+def test_what_older_releases_lack_is_not_asked_for() -> None:
+    document = manifest(passage_prefix="passage: ").to_json()
+    assert Manifest.from_json(document).passage_prefix == "passage: "
+    with pytest.raises(ReleaseError, match=r"^passage_prefix: expected"):
+        Manifest.from_json(document | {"passage_prefix": 1})
+    del document["passage_prefix"]
+    assert Manifest.from_json(document).passage_prefix is None
 
 
 @pytest.mark.parametrize("changes", [{"metrics": {"ece": float("nan")}}, {"config": {"path": Path()}}, {"seed": "x"}])

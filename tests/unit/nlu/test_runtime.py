@@ -66,12 +66,13 @@ class Summing:
         return Outputs(sums, {"intent": np.repeat(sums, 2, axis=1), "emotion": sums}, None)
 
 
-def reader(engine: Summing, lanes: int = 1) -> ReleaseUnderstander:
+def reader(engine: Summing, lanes: int = 1, **prefixes: str) -> ReleaseUnderstander:
     """Reads numbers: the number n is the token n."""
     tokenizer = Tokenizer(WordLevel({str(number): number for number in range(1000)}, unk_token="0"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     batching = BatchingEngine(engine, lanes)
-    return ReleaseUnderstander(manifest(prefix=""), tokenizer, batching, Calibration({}, Thresholds(), None))
+    described = manifest(**({"prefix": ""} | prefixes))
+    return ReleaseUnderstander(described, tokenizer, batching, Calibration({}, Thresholds(), None))
 
 
 NUMBERS = [[n] * (1 + 7 * n % 20) for n in range(1, 60)] + [[1] * 300]
@@ -89,6 +90,18 @@ def test_many_texts_are_read_in_small_passes_and_told_in_order() -> None:
     assert max(rows * tokens for rows, tokens in engine.passes) <= MOST_TOKENS
     assert sum(rows for rows, _ in engine.passes) == 2 * len(TEXTS)
     assert reader(engine).understand([]) == []
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "question", "passage"),
+    [({}, 7, 7), ({"prefix": "100 "}, 107, 107), ({"prefix": "100 ", "passage_prefix": "200 "}, 107, 207)],
+)
+def test_passages_may_begin_otherwise_than_questions(prefixes: dict[str, str], question: int, passage: int) -> None:
+    engine = Summing()
+    engine.go.set()
+    understander = reader(engine, **prefixes)
+    assert understander.embed(["7"]).item() == question
+    assert understander.embed_passages(["7"]).item() == passage
 
 
 def test_a_long_text_is_explained_in_small_passes() -> None:

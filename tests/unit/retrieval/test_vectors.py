@@ -106,8 +106,28 @@ def test_words_count_as_much_as_the_cosines_differ():
 
 
 def test_embed_must_give_a_vector_a_text():
-    with pytest.raises(FaqError, match=r"embed: expected vectors of shape \(2, width\), got \(3,\)"):
+    with pytest.raises(FaqError, match=r"embed: expected vectors of shape \(1, width\), got \(3,\)"):
         embed_entries([ENTRY], lambda texts: np.ones(3, dtype=np.float32))
+
+
+def test_passages_may_be_read_in_a_way_of_their_own():
+    asked, told = [], []
+
+    def questions(texts: list[str]) -> np.ndarray:
+        asked.extend(texts)
+        return np.tile(np.array([1.0, 0.0], np.float32), (len(texts), 1))
+
+    def passages(texts: list[str]) -> np.ndarray:
+        told.extend(texts)
+        return np.tile(np.array([0.0, 1.0], np.float32), (len(texts), 1))
+
+    vectors = embed_entries([ENTRY], questions, passages)
+    assert asked == list(vectors.wordings)
+    assert told == [f"{ENTRY.question}\n{ENTRY.answer}"]
+    assert vectors.wording_vectors[0].tolist() == [1.0, 0.0]
+    assert vectors.passage_vectors[0].tolist() == [0.0, 1.0]
+    with pytest.raises(FaqError, match="as wide as those of questions"):
+        embed_entries([ENTRY], questions, lambda texts: np.ones((len(texts), 1), np.float32))
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf, 1.02])

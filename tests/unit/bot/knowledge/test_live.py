@@ -136,10 +136,10 @@ def loaded() -> tuple[Engine, Reader]:
 
 def test_only_what_is_new_is_read() -> None:
     engine, reader = loaded()
-    embed = RememberedVectors(engine)
-    edited = with_entries(engine, [WARM, SILK, TEA], embed)
+    vectors = RememberedVectors(engine)
+    edited = with_entries(engine, [WARM, SILK, TEA], vectors)
     assert reader.read == [TEA.question, f"{WOOL.question}\nWarm.", f"{TEA.question}\n{TEA.answer}"]
-    again = with_entries(engine, [WARM, SILK], embed)
+    again = with_entries(engine, [WARM, SILK], vectors)
     assert len(reader.read) == 3
     assert set(edited.entries) == {"wool", "silk", "tea"}
     assert again.entries["wool"].answer == "Warm."
@@ -162,14 +162,14 @@ def test_nothing_may_be_left_to_answer() -> None:
 def test_what_is_in_no_entry_any_more_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.knowledge.live._SPARE", 10)
     engine, reader = loaded()
-    embed = RememberedVectors(engine)
+    vectors = RememberedVectors(engine)
     drafts = [replace(TEA, answer=f"Yes, {number}.") for number in range(100)]
     for draft in drafts:
-        with_entries(engine, [WOOL, SILK, draft], embed)
+        with_entries(engine, [WOOL, SILK, draft], vectors)
     assert len(reader.read) == 1 + len(drafts)
-    released, in_use = 6, 8
-    assert len(embed._known) <= released + in_use + 10
-    with_entries(engine, [WOOL, SILK, drafts[-1]], embed)
+    released, in_use = 2, 3
+    assert len(vectors.passages._known) <= released + in_use + 10
+    with_entries(engine, [WOOL, SILK, drafts[-1]], vectors)
     assert len(reader.read) == 1 + len(drafts)
 
 
