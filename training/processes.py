@@ -1,7 +1,8 @@
 """One training in several processes, or on a GPU: each process takes its share of a batch, gradients are averaged.
 
-`accelerate launch --num_processes 2 -m bot.cli train …` starts them; without it there is one process. All of them hold
-the same weights at every step, so that each can tell the held-out score alone, and the first one writes the release.
+`torchrun --standalone --nproc-per-node 2 -m bot.cli train …` starts them; without it there is one process.
+(`accelerate launch --cpu` starts a single one, whatever number it is given.) All of them hold the same weights at every
+step, so that each can tell the held-out score alone, and the first one reports and writes the release.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,8 +69,13 @@ def train(
     """Train a release; its heads follow from the label fields of the examples."""
     from training.config import read_config
     from training.prepare import TrainingSet
+    from training.processes import Processes
     from training.train import train_release
 
+    processes = Processes.join()
+    tell = say if processes.first else _nobody
+    if processes.count > 1:
+        tell(f"{processes.count} processes train together.")
     settings = read_settings()
     training_config = read_config(
         config,
@@ -90,10 +96,10 @@ def train(
         faq_queries=read_queries(faq_queries, known) if faq_queries else (),
     )
     if unlabelled is not None:
-        training_set = with_unlabelled(training_set, unlabelled, training_config)
-    with training_progress("Training") as report:
+        training_set = with_unlabelled(training_set, unlabelled, training_config, tell)
+    with training_progress("Training") if processes.first else nullcontext(_nobody) as report:
         manifest = train_release(training_set, training_config, out, settings.data_dir, report=report)
-    say(f"Release {manifest.name} is in {out}. See {out / 'card.md'}.")
+    tell(f"Release {manifest.name} is in {out}. See {out / 'card.md'}.")
 
 
 def set_languages(settings: Settings) -> tuple[str, ...] | None:
@@ -101,13 +107,16 @@ def set_languages(settings: Settings) -> tuple[str, ...] | None:
     return settings.languages if "languages" in settings.model_fields_set else None
 
 
-def with_unlabelled(training_set: TrainingSet, source: Path, config: TrainingConfig) -> TrainingSet:
+def with_unlabelled(
+    training_set: TrainingSet, source: Path, config: TrainingConfig, tell: Callable[[str], None] = say
+) -> TrainingSet:
     """Adds the texts that the first teacher reads with certainty.
 
     Args:
         training_set: what is learnt from already.
         source: a JSON lines file with a field `text`.
         config: names the teachers and the certainty wanted.
+        tell: told how many they are.
 
     Returns:
         The training set with those texts.
@@ -127,7 +136,7 @@ def with_unlabelled(training_set: TrainingSet, source: Path, config: TrainingCon
     verify(config.teachers[0])
     understander = load_understander(config.teachers[0])
     unsure = pseudo_labelled(partial(read_texts, understander), turns, known, config.pseudo_labels or LEAST)
-    say(f"{len(unsure)} of {len(turns)} unlabelled texts are learnt from.")
+    tell(f"{len(unsure)} of {len(turns)} unlabelled texts are learnt from.")
     return replace(training_set, unsure=unsure)
 
 
@@ -255,6 +264,10 @@ def print_figures(name: str, figures: dict[str, Any]) -> None:
             print_figures(f"{name}.{key}", value)
         else:
             print_line(f"{name}.{key}: {value:.4f}" if isinstance(value, float) else f"{name}.{key}: {value}")
+
+
+def _nobody(_: object) -> None:
+    """Whom a process tells that is not the first."""
 
 
 def _text_lines(path: Path) -> list[dict[str, Any]]:
