@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -161,12 +162,31 @@ def choose_threshold(confidence: ArrayLike, correct: ArrayLike, risk: float) -> 
     threshold, accepted, wrong = _accepted(confidence, correct)
     if not len(threshold):
         return 1.0
-    overall = wrong[-1] / accepted[-1]
-    estimate = (wrong + _PRIOR_ANSWERS * overall) / (accepted + _PRIOR_ANSWERS)
+    estimate = _estimate(wrong, accepted, wrong[-1] / accepted[-1])
     good = np.flatnonzero(estimate <= risk + 1e-12)
     if not len(good):
         return 1.0
     return 0.0 if good[-1] == len(threshold) - 1 else float(threshold[good[-1]])
+
+
+def estimate_risk(accepted: ArrayLike, correct: ArrayLike) -> float:
+    """The wrong share among the accepted answers, estimated as `choose_threshold` does.
+
+    Args:
+        accepted: whether each answer is accepted, shape `(n,)`.
+        correct: whether it is right, shape `(n,)`.
+
+    Returns:
+        0 to 1; 0 without answers.
+    """
+    taken, wrong = np.asarray(accepted, dtype=bool), ~np.asarray(correct, dtype=bool)
+    if not len(wrong):
+        return 0.0
+    return float(_estimate(np.atleast_1d(np.sum(wrong & taken)), np.atleast_1d(np.sum(taken)), wrong.mean())[0])
+
+
+def _estimate(wrong: Floats, accepted: Floats, overall: float | np.floating[Any]) -> Floats:
+    return (wrong + _PRIOR_ANSWERS * overall) / (accepted + _PRIOR_ANSWERS)
 
 
 def _slope(values: Floats, inverse: float) -> tuple[float, float]:

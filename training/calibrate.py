@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nlu.calibration import (
     RiskCoverage,
     choose_threshold,
+    estimate_risk,
     expected_calibration_error,
     fit_temperature,
     risk_coverage,
@@ -28,6 +29,31 @@ SHOWN_RISKS = (0.01, 0.02, 0.05)
 """Shares of wrong answers for which the card tells how much is answered."""
 _EMOTION_RISK = 0.25
 _STRONG_RISK = 0.08
+_MOST_ACCEPT = 0.9
+"""No certainty above this is asked for: a release that learnt little would fall silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissedRisk:
+    """A wanted risk that no sensible threshold keeps on the held-out texts.
+
+    Attributes:
+        name: of the threshold.
+        wanted: the share of wrong answers that is borne.
+        threshold: what was taken.
+        found: the share of wrong answers that it lets through.
+    """
+
+    name: str
+    wanted: float
+    threshold: float
+    found: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: at most {self.wanted:.0%} wrong answers could not be kept on the held-out texts; at its "
+            f"threshold of {self.threshold:.2f} it is {self.found:.0%}. More or clearer examples would help."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +64,13 @@ class Calibrated:
         calibration: goes into the release.
         quality: figures for the manifest: for each head `accuracy`, `ece`, `aurc` and `answered@…`, and `oos`.
         curves: risk over coverage of each head.
+        missed: the risks that were wanted in vain.
     """
 
     calibration: Calibration
     quality: dict[str, Any]
     curves: dict[str, RiskCoverage]
+    missed: tuple[MissedRisk, ...] = ()
 
     def with_bank(self, bank: Vector) -> Calibrated:
         """The same for a model that has learnt the held-out texts since.
@@ -82,6 +110,7 @@ def calibrate(
     quality: dict[str, Any] = {}
     curves: dict[str, RiskCoverage] = {}
     thresholds: dict[str, float] = {}
+    missed: list[MissedRisk] = []
     oos_fit = None
     for head, labels in sets.heads.items():
         truth = label_array(held, head)
@@ -99,8 +128,13 @@ def calibrate(
             curves[head] = risk_coverage(confidence, right)
             quality[head] = _quality(confidence, right, curves[head])
         if head == "intent":
-            thresholds["intent_accept"] = float(np.clip(choose_threshold(confidence, right, risk), 0.3, 0.9))
-            thresholds["intent_margin"] = float(np.clip(choose_threshold(margin, right, risk), 0.05, 0.3))
+            accept, lead = (choose_threshold(score, right, risk) for score in (confidence, margin))
+            thresholds["intent_accept"] = float(np.clip(accept, 0.3, _MOST_ACCEPT))
+            thresholds["intent_margin"] = float(np.clip(lead, 0.05, 0.3))
+            accepted = (confidence >= thresholds["intent_accept"]) & (margin >= thresholds["intent_margin"])
+            found = estimate_risk(accepted, right)
+            if accept > _MOST_ACCEPT and found > risk:
+                missed.append(MissedRisk("intent_accept", risk, thresholds["intent_accept"], found))
         if head == "emotion":
             thresholds["emotion_accept"] = float(np.clip(choose_threshold(confidence, right, _EMOTION_RISK), 0.35, 0.9))
             thresholds["emotion_strong"] = float(np.clip(choose_threshold(confidence, right, _STRONG_RISK), 0.8, 0.97))
@@ -113,7 +147,7 @@ def calibrate(
             "detectors": dict(oos_fit.parts) | _mahalanobis(readings, held, sets, bank, bank_labels),
         }
     calibration = Calibration(temperatures, Thresholds(**thresholds), oos_fit.model if oos_fit else None)
-    return Calibrated(calibration, quality, curves)
+    return Calibrated(calibration, quality, curves, tuple(missed))
 
 
 def _quality(confidence: NDArray[np.float64], right: NDArray[np.bool_], curve: RiskCoverage) -> dict[str, float]:

@@ -50,7 +50,7 @@ def write_card(
     Args:
         folder: the release under construction.
         manifest: its manifest.
-        metrics: `held_out` figures and `faq_before`.
+        metrics: `held_out` figures, `faq_before` and `notices`.
         result: measured on the frozen test set.
         hits: calibration of the FAQ's scores.
         calibrated: calibration of the heads, and what it does to held-out texts.
@@ -107,6 +107,7 @@ def write_card(
         "",
         "## Known weaknesses",
         "",
+        *(f"- {notice}" for notice in metrics["notices"]),
     ]
     for head, pairs in result.confusions.items():
         lines += [f"- {head}: {truth} read as {guess} ({count} times)" for truth, guess, count in pairs[:_SHOWN]]

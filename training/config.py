@@ -54,7 +54,7 @@ class TrainingConfig(BaseModel):
         holdout_limit: the most examples that are kept aside.
         learn_held_out: where labels have at most so many examples each, held-out texts are learnt as well in a second
             training, after calibration; 0 for never.
-        risk: share of wrong answers among accepted intents that is borne; thresholds follow from it.
+        risk: share of wrong answers among accepted intents and FAQ hits that is borne; thresholds follow from it.
         patience: epochs that read the held-out texts clearly worse before training ends.
         threads: CPU threads; 0 takes all cores.
     """

@@ -154,12 +154,17 @@ def train_release(
         Neighbours([e.text for e in taught], [e.labels for e in taught], vectors.astype(np.float16)).save(folder)
         understander = load_understander(folder)
         index = FaqIndex.build(
-            training_set.faq, understander.embed, passages=understander.embed_passages, out_of_scope=oos_texts
+            training_set.faq,
+            understander.embed,
+            passages=understander.embed_passages,
+            out_of_scope=oos_texts,
+            risk=config.risk,
         )
         index.save(folder)
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
         metrics: dict[str, Any] = {"test": result.to_json(), "held_out": calibrated.quality}
         metrics |= {"held_out_learnt": few, "faq_before": before, "runtime": runtime}
+        metrics["notices"] = [str(missed) for missed in calibrated.missed]
         doubts = {head: _doubts(taught, vectors, head) for head in sets.heads}
         write_card(folder, manifest, metrics, result, index.calibration, calibrated, examples, doubts)
         manifest = write_manifest(folder, manifest.with_metrics(metrics))

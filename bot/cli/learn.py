@@ -99,6 +99,8 @@ def train(
         training_set = with_unlabelled(training_set, unlabelled, training_config, tell)
     with training_progress("Training") if processes.first else nullcontext(_nobody) as report:
         manifest = train_release(training_set, training_config, out, settings.data_dir, report=report)
+    for notice in manifest.metrics["notices"]:
+        tell(f"Note: {notice}")
     tell(f"Release {manifest.name} is in {out}. See {out / 'card.md'}.")
 
 

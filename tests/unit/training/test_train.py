@@ -107,6 +107,20 @@ def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_
     assert (vectors * understander.embed(said)).sum(1).min() > 0.99
 
 
+def test_the_faq_bears_the_wanted_risk(little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    borne: list[float] = []
+    build = FaqIndex.build
+
+    def seen(*given: Any, **options: Any) -> FaqIndex:
+        borne.append(options["risk"])
+        return build(*given, **options)
+
+    monkeypatch.setattr(FaqIndex, "build", seen)
+    settings = config(little_bert).model_copy(update={"risk": 0.2, "trained_layers": 0})
+    train_release(TrainingSet(examples(), FAQ), settings, tmp_path / "out", tmp_path)
+    assert borne == [0.2]
+
+
 def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp_path: Path) -> None:
     first = train_release(TrainingSet(examples()), config(little_bert), tmp_path / "first", tmp_path)
     gentle = config(little_bert).model_copy(update={"trained_layers": 0})

@@ -46,7 +46,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, folder: Path, settings: str) -> Tra
 
     def train(_: object, config: TrainingConfig, *__: object, **___: object) -> SimpleNamespace:
         seen.append(config)
-        return SimpleNamespace(name="r")
+        return SimpleNamespace(name="r", metrics={"notices": []})
 
     monkeypatch.setattr("training.train.train_release", train)
     (folder / "e.jsonl").write_text('{"text": "hi", "intent": "a"}\n{"text": "bye", "intent": "b"}\n')
