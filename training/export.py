@@ -28,6 +28,9 @@ FULL, QUANTISED, FINE = "fp32", "int8", "int8-fine"
 _FINE_PRODUCTS = ("outer",)
 """Their inputs, which come from an activation, are what 8 bits of the usual kind lose most on."""
 
+ENTITIES = "entities"
+"""Stands among the heads for the token head; a text is right where each of its tokens is."""
+
 _EXACT = 1e-3
 _BORNE, _MOST_BORNE = 0.005, 0.01
 _LEAST_COSINE = 0.99
@@ -43,7 +46,8 @@ class Variant:
     Attributes:
         name: `fp32`, `int8`, or `int8-fine`, where what loses most by 8 bits has more scales.
         cosine: the mean cosine between its sentence vectors and the trained model's.
-        agreement: for each head the share of texts that are given the same label.
+        agreement: for each head the share of texts that are given the same label; for `entities`, here and below, the
+            same tags.
         lost: for each head the accuracy lost against the trained model; negative where it gains.
         noise: for each head one standard error of `lost` (McNemar 1947): two equally good models disagree on some texts
             near their borders, and each of those falls either way.
@@ -158,21 +162,14 @@ def _measure(name: str, graph: bytes, held: Sequence[Features], truth: Readings,
     engine = OnnxEngine(graph)
     found = read_with(engine, held, pad_id)
     lost, noise = {}, {}
-    for head in truth.logits:
-        labels = label_array(held, head)
-        rows = labels != NO_LABEL
-        if rows.any():
-            before, after = (_right(reading.logits[head], labels, rows) for reading in (truth, found))
-            lost[head] = float(before.mean() - after.mean())
-            noise[head] = math.sqrt((before != after).sum()) / len(before)
+    right = _right(found, held)
+    for head, before in _right(truth, held).items():
+        lost[head] = float(before.mean() - right[head].mean())
+        noise[head] = math.sqrt((before != right[head]).sum()) / len(before)
     return Variant(
         name=name,
         cosine=float((found.vectors * truth.vectors).sum(1).mean()) if len(held) else 1.0,
-        agreement={
-            head: float((found.logits[head].argmax(1) == truth.logits[head].argmax(1)).mean())
-            for head in truth.logits
-            if len(held)
-        },
+        agreement=_agreement(found, truth) if held else {},
         lost=lost,
         noise=noise,
         milliseconds=_time(engine, held),
@@ -180,9 +177,35 @@ def _measure(name: str, graph: bytes, held: Sequence[Features], truth: Readings,
     )
 
 
-def _right(logits: NDArray[np.float32], labels: NDArray[np.int64], rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = logits[rows].argmax(1) == labels[rows]
-    return right
+def _right(reading: Readings, held: Sequence[Features]) -> dict[str, NDArray[np.bool_]]:
+    """For each head whether each text that has a label is read rightly."""
+    right: dict[str, NDArray[np.bool_]] = {}
+    for head, logits in reading.logits.items():
+        labels = label_array(held, head)
+        rows = labels != NO_LABEL
+        if rows.any():
+            right[head] = logits[rows].argmax(1) == labels[rows]
+    tagged = [
+        _same_tags(tags, np.array(item.tags))
+        for tags, item in zip(reading.tags, held, strict=False)
+        if item.tags is not None
+    ]
+    return right | ({ENTITIES: np.array(tagged)} if tagged else {})
+
+
+def _agreement(found: Readings, truth: Readings) -> dict[str, float]:
+    """For each head the share of texts that two readings agree on."""
+    shares = {
+        head: float((found.logits[head].argmax(1) == logits.argmax(1)).mean()) for head, logits in truth.logits.items()
+    }
+    if truth.tags:
+        same = [_same_tags(left, right) for left, right in zip(found.tags, truth.tags, strict=True)]
+        shares[ENTITIES] = float(np.mean(same))
+    return shares
+
+
+def _same_tags(tags: NDArray[np.int64], truth: NDArray[np.int64]) -> bool:
+    return bool((tags == truth)[truth != NO_LABEL].all())
 
 
 def _time(engine: OnnxEngine, texts: Sequence[Features]) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from nlu.engine import Engine
 from nlu.model import Reader
 from nlu.onnx_engine import OnnxEngine
 from nlu.runtime import GRAPH_FILE
@@ -15,11 +17,11 @@ from nlu.torch_engine import TorchEngine
 from nlu.types import InputError, ReleaseError
 from tests.unit.training.test_fit import small_reader, texts
 from training import export, graph
-from training.datasets import label_array
+from training.datasets import Features, label_array
 from training.export import FINE, FULL, QUANTISED, Variant, export_graph, input_ranges
 from training.graph import build_graph
 from training.probe import fit_heads
-from training.reading import read_with
+from training.reading import Readings, read_with
 
 
 def pack_words(reader: Reader) -> None:
@@ -62,7 +64,7 @@ def test_eight_bits_are_faithful_and_what_was_measured_is_told(tmp_path: Path) -
     assert found["chosen"] in {FULL, QUANTISED, FINE}
     assert found[FULL]["cosine"] == pytest.approx(1, abs=1e-4)
     assert min(found[QUANTISED]["cosine"], found[FINE]["cosine"]) > 0.99
-    assert found[FULL]["agreement"] == {"emotion": 1.0, "intent": 1.0}
+    assert found[FULL]["agreement"] == {"emotion": 1.0, "intent": 1.0, "entities": 1.0}
     assert max(map(abs, found[FULL]["lost"].values())) == 0
 
 
@@ -135,6 +137,36 @@ def test_a_loss_within_chance_is_borne_up_to_a_point() -> None:
     assert not variant(-0.01, 0.02, cosine=0.98).is_faithful
 
 
+def test_a_graph_that_spoils_entities_alone_does_not_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, said = small_reader({"intent": 3}, 2), texts(300)
+    fit_heads(reader, said, 0)
+
+    def spoilt(engine: Engine, features: Sequence[Features], pad_id: int) -> Readings:
+        reading = read_with(engine, features, pad_id)
+        if isinstance(engine, TorchEngine) or engine.graph == "full":  # type: ignore[attr-defined]
+            return reading
+        half = [1 - tags if row % 2 else tags for row, tags in enumerate(reading.tags)]
+        return replace(reading, tags=half)
+
+    class Named(OnnxEngine):
+        def __init__(self, built: bytes) -> None:
+            super().__init__(built)
+            self.graph = "full" if built == full else "8 bits"
+
+    full = build_graph(reader)
+    monkeypatch.setattr(export, "OnnxEngine", Named)
+    monkeypatch.setattr(export, "read_with", spoilt)
+    monkeypatch.setattr(export, "_time", lambda engine, _: 2.0 if engine.graph == "full" else 1.0)
+    found = export_graph(reader, tmp_path, said, said, 0)
+    assert found["chosen"] == FULL
+    assert found[FULL]["lost"]["entities"] == 0.0
+    assert found[FULL]["agreement"]["entities"] == 1.0
+    for eight_bits in (QUANTISED, FINE):
+        assert found[eight_bits]["lost"]["intent"] < 0.01
+        assert found[eight_bits]["lost"]["entities"] > 0.3
+        assert found[eight_bits]["agreement"]["entities"] < 0.6
+
+
 def test_how_far_chance_goes_is_measured_on_what_turns_either_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +183,6 @@ def test_how_far_chance_goes_is_measured_on_what_turns_either_way(
     )
     turned = int((before != after).sum())
     assert turned > 0
-    assert found[FULL]["noise"] == {"intent": 0.0}
+    assert found[FULL]["noise"] == {"intent": 0.0, "entities": 0.0}
     assert found[QUANTISED]["noise"]["intent"] == pytest.approx(turned**0.5 / 300, abs=1e-4)
     assert found[QUANTISED]["lost"]["intent"] == pytest.approx(before.mean() - after.mean(), abs=1e-4)
