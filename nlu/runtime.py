@@ -217,20 +217,17 @@ class ReleaseUnderstander:
             vectors[rows] = self._run([ids[i] for i in rows]).vectors
         return vectors
 
-    def understand(
-        self, texts: Sequence[str], langs: Sequence[str | None] | None = None, *, normalised: bool = False
-    ) -> list[Understanding]:
+    def understand(self, texts: Sequence[str], langs: Sequence[str | None] | None = None) -> list[Understanding]:
         """Reads several texts, those of like length in one forward pass.
 
         Args:
             texts: any strings.
             langs: the language to expect of each text, or None; see `detect_language`.
-            normalised: True reads texts as they are.
 
         Returns:
             One understanding a text, in order.
         """
-        clean = list(texts) if normalised else [normalise(text) for text in texts]
+        clean = [normalise(text) for text in texts]
         expected = langs or [None] * len(clean)
         encoded = [self.encode(text) for text in clean]
         found: dict[int, Understanding] = {}

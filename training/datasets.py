@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from nlu.examples import Example
+from nlu.origins import trace
 from nlu.tags import tag_names
 from nlu.text import normalise
 from nlu.types import InputError
@@ -197,7 +198,8 @@ def featurise(
         return []
     index = {head: {label: i for i, label in enumerate(labels)} for head, labels in sets.heads.items()}
     tag_index = {tag: i for i, tag in enumerate(sets.tags)}
-    texts = [prefix + (example.text if example.entities else normalise(example.text)) for example in examples]
+    examples = [normalised(example) for example in examples]
+    texts = [prefix + example.text for example in examples]
     encoded = tokenizer(texts, truncation=True, max_length=max_tokens, return_offsets_mapping=True)
     features = []
     for example, ids, offsets in zip(examples, encoded["input_ids"], encoded["offset_mapping"], strict=True):
@@ -207,6 +209,29 @@ def featurise(
             tags = _tag_tokens(example, offsets, len(prefix), tag_index)
         features.append(Features(tuple(ids), labels, tags, example.weight))
     return features
+
+
+def normalised(example: Example) -> Example:
+    """An example as serving reads it.
+
+    Args:
+        example: its text as it was given.
+
+    Returns:
+        The same with its text normalised and its entities where they stand in that; one of which nothing is left is
+        left out.
+    """
+    text = normalise(example.text)
+    if text == example.text:
+        return example
+    if not example.entities:
+        return replace(example, text=text)
+    origins, spans = trace(example.text), []
+    for span in example.entities:
+        places = [i for i, sign in enumerate(origins) if sign.start < span.end and sign.end > span.start]
+        if places:
+            spans.append(replace(span, start=places[0], end=places[-1] + 1))
+    return replace(example, text=text, entities=tuple(spans))
 
 
 def _tag_tokens(
@@ -287,11 +312,6 @@ def sorted_batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     for i in range(0, len(order), size):
         yield order[i : i + size]
-
-
-def class_counts(examples: Sequence[Example], head: str) -> Counter[str]:
-    """How many examples each label of a head has."""
-    return Counter(example.labels[head] for example in examples if head in example.labels)
 
 
 def label_array(features: Sequence[Features], head: str) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from nlu.examples import Example
 from nlu.tags import Edges
+from training.datasets import normalised
 
 _LONGEST = 2
 _FEWEST = 5
@@ -27,7 +28,7 @@ def entity_edges(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase
     Returns:
         Strings that entities seldom begin or end with when the token goes on.
     """
-    told = [example for example in examples if example.entities]
+    told = [normalised(example) for example in examples if example.entities]
     if not told:
         return Edges()
     shift = len(prefix)

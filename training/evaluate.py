@@ -118,7 +118,7 @@ def read_texts(understander: ReleaseUnderstander, texts: Sequence[str]) -> list[
 
     Args:
         understander: the release.
-        texts: as they are; nothing is normalised, so that entity offsets hold.
+        texts: any strings; they are read as in serving, and `given_entities` counts in them as they are.
 
     Returns:
         One understanding a text, in order.
@@ -127,7 +127,7 @@ def read_texts(understander: ReleaseUnderstander, texts: Sequence[str]) -> list[
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     for start in range(0, len(order), _BATCH):
         rows = order[start : start + _BATCH]
-        for row, reading in zip(rows, understander.understand([texts[i] for i in rows], normalised=True), strict=True):
+        for row, reading in zip(rows, understander.understand([texts[i] for i in rows]), strict=True):
             found[row] = reading
     return [reading for reading in found if reading is not None]
 
@@ -227,7 +227,7 @@ def true_entities(example: Example) -> set[tuple[str, int, int]]:
 
 def found_entities(reading: Understanding) -> set[tuple[str, int, int]]:
     """The entities that the token head finds in a text: type, first character, one past the last."""
-    return {(e.type, e.start, e.end) for e in reading.entities if e.source == "model"}
+    return {(e.type, e.start, e.end) for e in reading.given_entities if e.source == "model"}
 
 
 def token_f1(examples: Sequence[Example], readings: Sequence[Understanding]) -> float:
@@ -248,7 +248,7 @@ def token_f1(examples: Sequence[Example], readings: Sequence[Understanding]) -> 
         if example.entities is None:
             continue
         truth = [(span.start, span.end, span.type) for span in example.entities]
-        guess = [(e.start, e.end, e.type) for e in reading.entities if e.source == "model"]
+        guess = [(e.start, e.end, e.type) for e in reading.given_entities if e.source == "model"]
         for word in _WORD.finditer(example.text):
             pairs[_kind_at(word.start(), truth), _kind_at(word.start(), guess)] += 1
     total = 0.0

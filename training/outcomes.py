@@ -64,7 +64,7 @@ class OpenedRelease:
 
     def read(self, texts: Sequence[str]) -> list[Understanding]:
         """Reads texts as they would be in serving, in batches."""
-        return read_texts(self.understander, [normalise(text) for text in texts])
+        return read_texts(self.understander, texts)
 
     def vectors(self, texts: Sequence[str]) -> Vector:
         """Unit-length vectors, shape `(texts, width)`, read in batches."""
@@ -95,7 +95,11 @@ def measure(release: OpenedRelease, trial: Trial) -> Outcomes:
     return Outcomes(
         heads=heads,
         faq=_best_hits_right(release, trial.queries),
-        entities=_entities_right(release, trial.test, readings),
+        entities=[
+            found_entities(reading) == true_entities(example)
+            for example, reading in zip(trial.test, readings, strict=True)
+            if example.entities is not None
+        ],
         kept=[
             right and reading.oos < reading.thresholds.oos_reject
             for right, reading in zip(heads.get("intent", []), inside, strict=True)
@@ -131,14 +135,6 @@ def follows(release: OpenedRelease, claim: Claim, reading: Understanding) -> boo
     if best is None or best.label != claim.label:
         return False
     return claim.head != "intent" or (not rejected and best.confidence >= thresholds.intent_accept)
-
-
-def _entities_right(release: OpenedRelease, test: Sequence[Example], readings: Sequence[Understanding]) -> list[bool]:
-    """Of each annotated text; spans are counted in it as it was given, so what normalising changes is read again."""
-    annotated = [row for row, example in enumerate(test) if example.entities is not None]
-    changed = [row for row in annotated if test[row].text != readings[row].text]
-    given = dict(zip(changed, read_texts(release.understander, [test[row].text for row in changed]), strict=True))
-    return [found_entities(given.get(row, readings[row])) == true_entities(test[row]) for row in annotated]
 
 
 def _accepts(reading: Understanding) -> bool:

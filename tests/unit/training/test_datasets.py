@@ -68,6 +68,28 @@ def test_tokens_get_the_tag_of_the_span_they_touch(
     assert tags_of(tokenizer, text, spans) == tags.split()
 
 
+@pytest.mark.parametrize(
+    ("given", "plain", "spans"),
+    [
+        ("ｍｙ　　order ＡＢ12 is", "my order AB12 is", ((10, 14), (9, 13))),
+        ("\u200bmy order\u200b AB12", "my order AB12", ((11, 15), (9, 13))),
+        ("红\u200b鞋 late", "红鞋 late", ((0, 3), (0, 2))),
+    ],
+)
+def test_annotated_texts_are_learnt_as_serving_reads_them(
+    tokenizer: PreTrainedTokenizerFast, given: str, plain: str, spans: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    left, right = (
+        featurise([Example(text, {}, (Span(*span, "number"),))], SETS, tokenizer, "query: ", 64)
+        for text, span in zip((given, plain), spans, strict=True)
+    )
+    assert left == right
+
+
+def test_an_entity_of_invisible_characters_is_left_out(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert tags_of(tokenizer, "my \u200b order", (Span(3, 4, "number"),)) == ["-", "-", "O", "O", "-"]
+
+
 def test_texts_without_annotation_have_no_tags(tokenizer: PreTrainedTokenizerFast) -> None:
     (item,) = featurise([Example("my order", {"intent": "b"})], SETS, tokenizer, "", 64)
     assert item.tags is None

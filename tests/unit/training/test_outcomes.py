@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from nlu.examples import Example, Span
 from nlu.runtime import ReleaseUnderstander
+from nlu.text import normalise
 from nlu.types import Distribution, Entity, Score, Thresholds, Understanding, Vector
 from retrieval.calibration import HitCalibration
 from retrieval.index import FaqIndex
@@ -36,9 +38,8 @@ SCRIPT = {"order": ("order_status", 0.9, 0.1), "unsure": ("order_status", 0.4, 0
 class Scripted:
     """Reads each text as a script says: intent, its confidence, and the out-of-scope score."""
 
-    def understand(self, texts: Sequence[str], *, normalised: bool) -> list[Understanding]:
-        assert normalised
-        return [self._read(text) for text in texts]
+    def understand(self, texts: Sequence[str]) -> list[Understanding]:
+        return [replace(self._read(normalise(text)), given=text) for text in texts]
 
     def _read(self, text: str) -> Understanding:
         label, confidence, oos = SCRIPT.get(text, ("goodbye", 0.8, 0.2))
