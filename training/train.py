@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -333,10 +334,12 @@ def _fingerprints(training_set: TrainingSet, examples: Sequence[Example]) -> dic
 
 
 def _run_key(training_set: TrainingSet, config: TrainingConfig, encoder: PretrainedEncoder, parent: Path | None) -> str:
-    """What a checkpoint must agree with to be gone on from."""
+    """What a checkpoint must agree with to be gone on from; a manifest names the content of its release's files."""
     faq = "\n".join(f"{e.id}\t{e.question}\t{'|'.join(e.variants)}" for e in training_set.faq)
     learnt = fingerprint([*training_set.examples, *training_set.unsure])
-    parts = (learnt, faq, config.model_dump_json(), encoder.fingerprint, str(parent))
+    releases = [*config.teachers, *([parent] if parent else [])]
+    known = [json.dumps(read_manifest(folder).to_json(), sort_keys=True) for folder in releases]
+    parts = (learnt, faq, config.model_dump_json(), encoder.fingerprint, *known)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

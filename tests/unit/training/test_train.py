@@ -214,6 +214,30 @@ def test_a_model_of_fewer_layers_learns_from_a_larger_one(little_bert: Path, tmp
     assert min(float(left.vector @ right.vector) for left, right in zip(teacher, learner, strict=True)) > 0.8
 
 
+def test_a_run_goes_on_only_with_the_same_teacher(
+    little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+
+    def seen(*_: object, **given: Any) -> float:
+        keys.append(given["fingerprint"])
+        raise KeyboardInterrupt
+
+    teacher = tmp_path / "teacher"
+    train_release(TrainingSet(examples()), config(little_bert), teacher, tmp_path)
+    learning = config(little_bert).model_copy(update={"teachers": (teacher,)})
+    monkeypatch.setattr("training.train.learn", seen)
+    for replaced in (False, False, True):
+        if replaced:
+            monkeypatch.setattr("training.train.learn", learn)
+            still = config(little_bert).model_copy(update={"trained_layers": 0})
+            train_release(TrainingSet(examples()), still, teacher, tmp_path)
+            monkeypatch.setattr("training.train.learn", seen)
+        with pytest.raises(KeyboardInterrupt):
+            train_release(TrainingSet(examples()), learning, tmp_path / "out", tmp_path)
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_a_teacher_of_other_labels_is_refused(little_bert: Path, tmp_path: Path) -> None:
     others = [Example(e.text, {"topic": e.labels["intent"]}) for e in examples()]
     train_release(TrainingSet(others), config(little_bert), tmp_path / "teacher", tmp_path)
