@@ -6,11 +6,15 @@ import contextlib
 import ctypes
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 PARTIAL = ".partial-"
 """What the names of unfinished files and folders begin with."""
+
+_STALE_SECONDS = 86_400.0
 
 _AT_CURRENT_FOLDER = -100
 _EXCHANGE = 2
@@ -26,6 +30,26 @@ def partial_name(hint: str) -> str:
         A name that begins with `PARTIAL`.
     """
     return f"{PARTIAL}{hint}-{secrets.token_hex(4)}"
+
+
+def clear_stale(folder: Path, prefix: str) -> None:
+    """Removes what processes that died have left unfinished, as far as the disk lets it.
+
+    Args:
+        folder: where to look.
+        prefix: what their names begin with; what was changed within a day may still be worked on.
+    """
+    oldest = time.time() - _STALE_SECONDS
+    for path in folder.iterdir():
+        if not path.name.startswith(prefix):
+            continue
+        with contextlib.suppress(OSError):
+            if max(inner.lstat().st_mtime for inner in (path, *path.rglob("*"))) > oldest:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:

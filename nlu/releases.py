@@ -21,14 +21,13 @@ from typing import NamedTuple
 
 import filelock
 
-from nlu.durable import PARTIAL, append_line, partial_name, write_atomically
+from nlu.durable import PARTIAL, append_line, clear_stale, partial_name, write_atomically
 from nlu.manifest import MANIFEST_FILE, FileRecord, Manifest, read_manifest, verify, write_manifest
 from nlu.sealing import seal
 from nlu.types import ReleaseError
 
 _NAME = re.compile(r"r\d{8}-\d{6}-[0-9a-f]{6}")
 _LOCK_SECONDS = 30.0
-_STALE_SECONDS = 86_400.0
 
 
 class OpenRelease(NamedTuple):
@@ -120,7 +119,7 @@ class ReleaseStore:
         folder = self.root / partial_name(prefix)
         with _writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            self._clear_stale()
+            clear_stale(self.root, PARTIAL)
             folder.mkdir()
         return folder
 
@@ -301,17 +300,6 @@ class ReleaseStore:
             yield
         finally:
             lock.release()
-
-    def _clear_stale(self) -> None:
-        oldest = time.time() - _STALE_SECONDS
-        for path in self.root.glob(f"{PARTIAL}*"):
-            with contextlib.suppress(OSError):
-                if max(inner.lstat().st_mtime for inner in (path, *path.rglob("*"))) > oldest:
-                    continue
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink()
 
 
 def _stack(history: list[_Change], current: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,6 +137,7 @@ def retrain(
         run = _Run(inputs, gathered, store, data_dir, trial, before, _pseudo_labelled(release, inputs, gathered))
         candidate = _best_candidate(run, current, drafts, report)
         seal(candidate.folder, store.root / candidate.name)
+    shutil.rmtree(_work(data_dir), ignore_errors=True)
     told = replace(
         told,
         status=Status.PROMOTED if candidate.judgement.promote else Status.REFUSED,
@@ -194,11 +196,20 @@ def _best_candidate(
     relearn: set[str] | None = None
     if same_base(read_manifest(run.store.path(current)), run.inputs.base):
         relearn = {head for example in run.gathered.examples for head in example.labels}
-    for config, parent in _attempts(run.inputs, run.store.path(current)):
+    for number, (config, parent) in enumerate(_attempts(run.inputs, run.store.path(current))):
         folder = drafts.enter_context(run.store.draft("retrain")) / "release"
         examples = training_examples(run.inputs.base, run.gathered, config)
         material = TrainingSet(examples, faq, run.trial.test, run.trial.queries, run.unsure, run.inputs.base)
-        manifest = train_release(material, config, folder, run.data_dir, parent=parent, relearn=relearn, report=report)
+        manifest = train_release(
+            material,
+            config,
+            folder,
+            run.data_dir,
+            parent=parent,
+            relearn=relearn,
+            work=_work(run.data_dir) / str(number),
+            report=report,
+        )
         outcomes = measure(OpenedRelease.load(folder), run.trial)
         judgement = judge(run.before, outcomes, run.trial.truth, run.inputs.protected)
         candidate = _Candidate(manifest.name, folder, outcomes, judgement)
@@ -209,6 +220,11 @@ def _best_candidate(
     if chosen is None:
         raise ReleaseError(f"{run.store.root}: no candidate could be trained.")
     return chosen
+
+
+def _work(data_dir: Path) -> Path:
+    """Where each training keeps its checkpoints, so that one that was killed goes on though its draft is another."""
+    return data_dir / "retrain" / "work"
 
 
 def _attempts(inputs: RetrainInputs, folder: Path) -> list[tuple[TrainingConfig, Path | None]]:

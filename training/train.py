@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from nlu.durable import PARTIAL, clear_stale
 from nlu.examples import Example, fingerprint
 from nlu.model import Reader
 from nlu.neighbours import Neighbours
@@ -60,6 +61,7 @@ def train_release(
     *,
     parent: Path | None = None,
     relearn: Collection[str] | None = None,
+    work: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Manifest:
     """Trains a release and seals it at `out`.
@@ -72,6 +74,7 @@ def train_release(
         parent: a release to start from instead of the pretrained encoder; it must be of the same encoder.
         relearn: which heads are fitted where no layer learns (`trained_layers: 0`) and a parent gives the others; None
             for all.
+        work: where checkpoints are kept until the release is there; beside `out` where None.
         report: told the progress.
 
     Returns:
@@ -91,7 +94,7 @@ def train_release(
     reader = prepared.reader(config)
     before = _faq_before(training_set, reader, prepared)
     name = new_name(config.seed)
-    processes, work = Processes.join(), out.parent / f".{out.name}.work"
+    processes, work = Processes.join(), work or out.parent / f".{out.name}.work"
     with run_log(data_dir / "runs" / name, config) if processes.first else nullcontext(_silent) as log:
 
         def both(progress: Progress) -> None:
@@ -317,10 +320,12 @@ def _check_held_out(prepared: Prepared, config: TrainingConfig) -> None:
 
 @contextmanager
 def _draft(out: Path) -> Iterator[Path]:
-    """A folder beside the release's place to make it in; it is gone afterwards."""
+    """A folder beside the release's place to make it in; it is gone afterwards, and so are those of killed runs."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=out.parent) as folder:
+        name = f"{PARTIAL}{out.name}-"
+        clear_stale(out.parent, name)
+        with tempfile.TemporaryDirectory(prefix=name, dir=out.parent) as folder:
             yield Path(folder)
     except (OSError, SafetensorError) as error:
         raise ReleaseError(

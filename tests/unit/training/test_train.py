@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -340,6 +342,21 @@ def test_a_full_disk_at_the_end_is_told(
     with pytest.raises(ReleaseError, match=r"the release cannot be written.*Free disk space"):
         train_release(TrainingSet(examples()), config(little_bert), tmp_path / "out", tmp_path)
     assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_what_a_killed_run_left_is_cleared_once_it_is_stale(
+    little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.train.prepare", never)
+    long_ago = time.time() - 200_000
+    for name in (".partial-out-old", ".partial-out-new", ".partial-other-old"):
+        (tmp_path / name / "release").mkdir(parents=True)
+        (tmp_path / name / "release" / "model.onnx").write_text("half")
+        for path in (tmp_path / name, *(tmp_path / name).rglob("*")) if name.endswith("old") else ():
+            os.utime(path, (long_ago, long_ago))
+    with pytest.raises(AssertionError, match="nothing may be trained"):
+        train_release(TrainingSet(examples()), config(little_bert), tmp_path / "out", tmp_path)
+    assert sorted(path.name for path in tmp_path.glob(".partial-*")) == [".partial-other-old", ".partial-out-new"]
 
 
 def test_a_data_folder_that_is_a_file_is_told(little_bert: Path, tmp_path: Path) -> None:
