@@ -27,6 +27,17 @@ _NO_PREFIX = re.compile(
     "WITH|WX|YES|YOU|YOUR|ZIP",
     re.IGNORECASE,
 )
+# Digits alone are an order number where a word before them says so. What counts goods or money is none, and a parcel's
+# number (运单号, 快递单号) is another.
+_SAID_TO_BE = (
+    rf"{START}orders?(?:\s(?:with\s)?(?:the\s|an?\s)?(?:number|num|no|nr|id|code|ref|reference))?\.?(?:\s(?:is|was))?",
+    r"(?:订单|(?<![运递流])单(?=[号编]))(?:编?号码?)?\s?[是为]?",
+)
+_COUNTED = r"\s?(?:[元块万千百件个份只台箱双套瓶张]|(?:pcs|pieces?|units?|copies|items?)\b)"
+_NAMED_ORDER = re.compile(
+    rf"(?:{'|'.join(_SAID_TO_BE)})[\s:#(\[\"']{{0,3}}(?P<digits>[0-9]{{6,20}})(?!{WORD}|[-.,/][0-9]|{_COUNTED})",
+    FLAGS,
+)
 _REGIONS = {"zh": ("CN",), "en": ("US", "GB"), "de": ("DE",)}
 # A mobile number of mainland China; written in one piece or in such groups it is one in any language.
 _MOBILE = re.compile(r"(?<![A-Za-z0-9+])(?<![0-9][-.])1[3-9][0-9](?P<gap>[ -]?)[0-9]{4}(?P=gap)[0-9]{4}(?!-?[0-9])")
@@ -92,6 +103,10 @@ def _orders(text: str) -> Iterator[Entity]:
             continue
         value = (match["letters"] + match["digits"]).upper()
         yield Entity("order_number", match.start(), match.end(), match[0], value, "pattern")
+    for match in _NAMED_ORDER.finditer(text):
+        digits = match["digits"]
+        if not _MOBILE.fullmatch(digits):
+            yield Entity("order_number", match.start("digits"), match.end("digits"), digits, digits, "pattern")
 
 
 def _phones(text: str, lang: str) -> Iterator[Entity]:
