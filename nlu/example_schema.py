@@ -55,6 +55,7 @@ class Example:
         split: such as `train` or `test`, empty where not given.
         weight: how much it counts in training, from a millionth to a million.
         source: where it came from, empty where not given.
+        place: the file and line that it was read from, empty where it was not; no part of what it is.
     """
 
     text: str
@@ -64,6 +65,7 @@ class Example:
     split: str = ""
     weight: float = 1.0
     source: str = ""
+    place: str = field(default="", compare=False, repr=False)
 
 
 def parse_example(record: Mapping[str, object], report: Report) -> Example | None:

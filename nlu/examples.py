@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nlu.durable import write_atomically
@@ -46,11 +46,13 @@ class Contradiction:
         text: the text as it was first seen.
         head: the head.
         labels: the labels it has, sorted.
+        places: the file and line where each label stands first, empty where that is not known.
     """
 
     text: str
     head: str
     labels: tuple[str, ...]
+    places: tuple[str, ...] = field(default=(), compare=False)
 
 
 def read_examples(*paths: Path, keep_duplicates: bool = False) -> list[Example]:
@@ -129,14 +131,14 @@ def contradictions(examples: Iterable[Example]) -> list[Contradiction]:
         One entry a text and head, in order of first appearance.
     """
     first: dict[str, str] = {}
-    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for example in examples:
         key = normalise(example.text).casefold()
         first.setdefault(key, example.text)
         for head, label in example.labels.items():
-            found[key, head].add(label)
+            found[key, head].setdefault(label, example.place)
     return [
-        Contradiction(first[key], head, tuple(sorted(labels)))
+        Contradiction(first[key], head, tuple(sorted(labels)), tuple(labels[label] for label in sorted(labels)))
         for (key, head), labels in found.items()
         if len(labels) > 1
     ]
@@ -156,7 +158,7 @@ def _read_file(path: Path, problems: Problems, seen: set[Example], *, keep_dupli
         duplicates += repeated
         seen.add(example)
         if keep_duplicates or not repeated:
-            examples.append(example)
+            examples.append(replace(example, place=f"{path}:{line}"))
     if not records and problems.count == before:
         problems.add(path, None, None, "the file is empty; expected at least one example")
     return ExampleFile(path, tuple(examples), duplicates, dict(unknown))

@@ -38,6 +38,7 @@ from training.config import TrainingConfig
 from training.datasets import NO_LABEL, LabelSets, label_array
 from training.edges import entity_edges
 from training.evaluate import evaluate, faq_metrics
+from training.example_faults import example_faults
 from training.export import export_graph
 from training.fit import Progress, count_steps, fit, frozen_layers, held_out_score
 from training.label_issues import find_label_issues
@@ -168,7 +169,7 @@ def train_release(
         result = evaluate(understander, training_set.test, index, training_set.faq_queries)
         metrics: dict[str, Any] = {"test": result.to_json(), "held_out": calibrated.quality}
         metrics |= {"held_out_learnt": few, "faq_before": before, "runtime": runtime}
-        metrics["notices"] = [str(missed) for missed in calibrated.missed]
+        metrics["notices"] = [*map(str, calibrated.missed), *example_faults(examples, prepared.held, sets)]
         doubts = {head: _doubts(taught, vectors, head) for head in sets.heads}
         write_card(folder, manifest, metrics, result, index.calibration, calibrated, examples, doubts)
         manifest = write_manifest(folder, manifest.with_metrics(metrics))

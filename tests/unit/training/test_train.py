@@ -109,6 +109,15 @@ def test_a_release_is_whole_and_its_encoder_serves_sentence_transformers(little_
     assert (vectors * understander.embed(said)).sum(1).min() > 0.99
 
 
+def test_what_is_doubtful_about_the_examples_is_in_the_card(little_bert: Path, tmp_path: Path) -> None:
+    clash = Example("where is my red lamp", {"intent": "return_request"}, lang="en")
+    still = config(little_bert).model_copy(update={"trained_layers": 0})
+    made = train_release(TrainingSet([*examples(), clash]), still, tmp_path / "out", tmp_path)
+    said = '"where is my red lamp" has more than one intent: order_status, return_request.'
+    assert said in made.metrics["notices"]
+    assert f"- {said}\n" in (tmp_path / "out" / "card.md").read_text("utf-8")
+
+
 def test_the_faq_bears_the_wanted_risk(little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     borne: list[float] = []
     build = FaqIndex.build

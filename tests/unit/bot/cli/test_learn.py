@@ -55,6 +55,14 @@ def trained(monkeypatch: pytest.MonkeyPatch, folder: Path, settings: str) -> Tra
     return seen[0]
 
 
+def test_what_is_doubtful_about_the_examples_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SimpleNamespace(name="r", metrics={"notices": ["intent: a single example of a, b."]})
+    monkeypatch.setattr("training.train.train_release", lambda *_, **__: made)
+    (tmp_path / "e.jsonl").write_text('{"text": "hi", "intent": "a"}\n{"text": "bye", "intent": "b"}\n')
+    told = run("train", "--examples", tmp_path / "e.jsonl", "--out", tmp_path / "out").stderr
+    assert "Note: intent: a single example of a, b.\n" in told
+
+
 def test_languages_of_the_settings_file_hold_unless_the_operator_set_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
