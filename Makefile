@@ -6,6 +6,8 @@ BOT ?= examples/shop
 DATA ?= var
 RELEASE ?= $(DATA)/release
 STAMP := .venv/.installed
+# An option with a file of the bot's folder, where it has that file.
+option = $(if $(wildcard $(BOT)/$(2)),$(1) $(BOT)/$(2))
 
 .PHONY: help setup system run test check format train retrain evaluate bench clean
 
@@ -41,14 +43,16 @@ format: setup  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: setup  ## train a release for the example shop into $(RELEASE)
-	$(BIN)/frontdesk train --examples $(BOT)/examples --faq $(BOT)/faq --out $(RELEASE)
+train: setup  ## train a release for the example shop into var/release; BOT=... names another bot, RELEASE=... another place
+	$(BIN)/frontdesk train --examples $(BOT)/examples $(call option,--faq,faq) $(call option,--test,test.jsonl) \
+		$(call option,--faq-queries,faq_queries.jsonl) $(call option,--config,train.yaml) --out $(RELEASE)
 
 retrain: setup  ## corrections and confirmed answers -> candidate -> gate -> promote or refuse
 	$(BIN)/frontdesk retrain
 
-evaluate: setup  ## metrics of the running release on the example shop's unseen test file
-	$(BIN)/frontdesk evaluate current --examples $(BOT)/test.jsonl --faq-queries $(BOT)/faq_queries.jsonl
+evaluate: setup  ## what `make train` made, or where it made nothing the running release, measured on the unseen test file
+	$(BIN)/frontdesk evaluate $(if $(wildcard $(RELEASE)/manifest.json),$(RELEASE),current) \
+		--examples $(BOT)/test.jsonl $(call option,--faq-queries,faq_queries.jsonl)
 
 bench: setup  ## measure accuracy, speed and memory; prints the tables of the README
 	$(BIN)/python -m bench
