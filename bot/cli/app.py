@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import NoReturn
 
 import structlog
 import typer
@@ -28,15 +29,28 @@ def main() -> None:
     """Runs the command; errors that a person can mend end in one clear line and exit code 2."""
     _set_up_logging()
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False, prog_name="frontdesk"))
+    except typer.TyperException as error:
+        _fail_usage(error)
     except (FrontdeskError, FaqError) as error:
         fail(str(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\nStopped.\n")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _fail_usage(error: typer.TyperException) -> NoReturn:
+    """Ends the command with one line on what is wrong with the command line; the help that no words ask for is out."""
+    message = " ".join(error.format_message().split())
+    if not message:
+        sys.exit(2)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "frontdesk"
+    end = "" if message.endswith((".", "?")) else "."
+    fail(f"{message}{end} See `{command} --help`.")
 
 
 def _set_up_logging() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.bootstrap import release_store
+from bot.cli.many_values import ManyValues
 from bot.cli.output import data_files, print_json, print_line, say, training_progress
 from bot.errors import InputError
 from bot.pipeline import understanding_document
@@ -28,18 +29,19 @@ if TYPE_CHECKING:
     from training.config import TrainingConfig
     from training.prepare import TrainingSet
 
-Examples = Annotated[list[Path], typer.Option("--examples", help="Example files, or folders of them; may be repeated.")]
-Faq = Annotated[list[Path] | None, typer.Option("--faq", help="FAQ files, or folders of them; may be repeated.")]
-Test = Annotated[list[Path] | None, typer.Option("--test", help="Frozen test examples, measured for the card.")]
+Examples = Annotated[list[Path], typer.Option("--examples", help="Example files, or folders of them; one or more.")]
+Faq = Annotated[list[Path] | None, typer.Option("--faq", help="FAQ files, or folders of them; one or more.")]
+Test = Annotated[
+    list[Path] | None, typer.Option("--test", help="Frozen test examples, measured for the card; one file or more.")
+]
 Queries = Annotated[Path | None, typer.Option("--faq-queries", help="Queries with the FAQ ids that answer them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 
 def add_commands(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    app.command()(train)
-    app.command()(tune)
-    app.command()(evaluate)
+    for command in (train, tune, evaluate):
+        app.command(cls=ManyValues)(command)
     app.command()(batch)
 
 
@@ -57,7 +59,7 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the examples at most.")] = None,
     teacher: Annotated[
         list[Path] | None,
-        typer.Option("--teacher", help="A release of the same labels to learn from as well; may be repeated."),
+        typer.Option("--teacher", help="Releases of the same labels to learn from as well; one or more."),
     ] = None,
     layers: Annotated[int | None, typer.Option("--layers", help="Layers of the encoder that stay.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="What learns: full, lora, adalora or ia3.")] = None,
