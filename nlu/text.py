@@ -143,11 +143,6 @@ def detect_language(
     return next(iter(english or candidates), None)
 
 
-def has_letters(text: str) -> bool:
-    """Tells whether a text holds at least one letter of any script, Han characters included."""
-    return any(character.isalpha() for character in text)
-
-
 def primary_language(code: str) -> str:
     """Returns the language of a code without its region: `zh` for `zh-CN` and `zh_TW`."""
     return re.split("[-_]", code.strip().lower(), maxsplit=1)[0]

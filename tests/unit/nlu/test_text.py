@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlu.text import detect_language, has_letters, normalise, primary_language
+from nlu.text import detect_language, normalise, primary_language
 
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=200)
 AWKWARD = st.text(
@@ -175,13 +175,6 @@ def test_what_is_written_decides_and_the_hint_settles_the_rest(text: str, hint: 
 @given(st.one_of(ANY_TEXT, AWKWARD))
 def test_detect_language_takes_any_text(text: str) -> None:
     assert detect_language(text, ["en", "zh"], default="en") in ("en", "zh", None)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"), [("", False), ("12 😀 …", False), ("a", True), ("1中", True), ("Ж", True), ("？！", False)]
-)
-def test_has_letters(text: str, expected: bool) -> None:
-    assert has_letters(text) is expected
 
 
 @pytest.mark.parametrize(("code", "expected"), [("zh-CN", "zh"), ("EN_us", "en"), (" zh ", "zh"), ("", "")])
