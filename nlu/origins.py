@@ -97,7 +97,12 @@ def _stands_apart(before: str, sign: str) -> bool:
 def _compose(run: list[Origin]) -> list[Origin]:
     plain = _text(run)
     composed = _nfkc(plain)
-    return run if composed == plain else [Origin(sign, run[0].start, run[-1].end) for sign in composed]
+    if composed == plain:
+        return run
+    parts = [_nfkc(sign.sign) for sign in run]
+    if "".join(parts) == composed:
+        return [origin._replace(sign=sign) for origin, part in zip(run, parts, strict=True) for sign in part]
+    return [Origin(sign, run[0].start, run[-1].end) for sign in composed]
 
 
 def _nfkc(text: str) -> str:

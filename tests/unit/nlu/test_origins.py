@@ -73,6 +73,7 @@ def test_an_entity_is_where_its_own_characters_were_given(text: str) -> None:
         pytest.param("\u200b\u200b订单FD2048\u200b1937", [(4, "FD2048\u200b1937")], id="invisible characters"),
         pytest.param("①② ﷺ FD20481937", [(5, "FD20481937")], id="a sign of many characters"),
         pytest.param("cafe\u0301 FD20481937", [(6, "FD20481937")], id="a character of two signs"),
+        pytest.param("付了0￥\u0301", [(2, "0￥")], id="an accent that makes no other character"),
         pytest.param("FD20481937", [(0, "FD20481937")], id="as it was"),
         pytest.param(f"{'a ' * 9000}FD20481937", [(18000, "FD20481937")], id="the tail of a long text"),
         pytest.param("no entity\n\n", [], id="none"),
