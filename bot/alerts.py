@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from bot.domain.rules import AlertRule
+from bot.domain.rules import AlertRule, Priority
 
 _WIDE = re.compile(r"[\u3400-\u9fff]")
 
@@ -24,6 +24,11 @@ class Alarm:
 
     rule: AlertRule
     phrase: str
+
+    @property
+    def is_danger(self) -> bool:
+        """True where somebody may come to harm, so that nothing else about the conversation matters."""
+        return self.rule.priority is Priority.URGENT
 
 
 def heard(text: str, alerts: Iterable[AlertRule]) -> Alarm | None:

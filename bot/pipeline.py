@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bot.alerts import heard
 from bot.current_state import current_state
 from bot.dialogue.announcements import announce
 from bot.dialogue.corrections import after_turn, before_turn
@@ -209,8 +210,8 @@ class Pipeline:
     def _flood(self, message: IncomingMessage, before: Conversation) -> Decision | None:
         """How a message too many within a minute is answered: the first with a request to slow down, the rest not.
 
-        Counted by when messages came, so that those which waited for an outage to end are answered. Callers of the API
-        keep their own order.
+        Counted by when messages came, so that those which waited for an outage to end are answered. One that tells of
+        danger is answered all the same. Callers of the API keep their own order.
         """
         if message.channel not in OPEN_CHANNELS or before.status is Status.AGENT:
             return None
@@ -219,6 +220,9 @@ class Pipeline:
             return None
         minute = f"{message.conversation}:{int(message.at.timestamp()) // 60}"
         if self._state.allow(f"messages:{minute}", self._rules.messages_a_minute, 120):
+            return None
+        alarm = heard(message.text, self._rules.escalation.alerts) if message.kind is not ContentKind.BUTTON else None
+        if alarm is not None and alarm.is_danger and self._state.allow(f"danger:{minute}", 1, 120):
             return None
         lang = self._expected_language(message, before) or self._rules.default_language
         reason = f"more than {self._rules.messages_a_minute} messages within a minute"

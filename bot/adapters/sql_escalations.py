@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from statistics import median
 
-from sqlalchemy import case, func, or_
+from sqlalchemy import case, func
 from sqlmodel import Session, col, select, update
 
 from bot.adapters.sql_conversations import hold_conversation
@@ -192,10 +192,13 @@ class SqlEscalations(SqlAccess):
                 row.priority = min(row.priority + 1, Priority.URGENT)
 
     def unannounced(self) -> list[Escalation]:
-        """Open escalations that agents were not told of, or not since they became urgent; the oldest first."""
-        told, urgent = col(EscalationRow.announced), int(Priority.URGENT)
-        fresh = or_(told < 0, (col(EscalationRow.priority) == urgent) & (told < urgent))
-        waiting = select(EscalationRow).where(col(EscalationRow.status) == "open", fresh).order_by("id")
+        """Escalations that agents were not told of, or not since they became urgent; the oldest first.
+
+        One that an agent holds is announced only where it is urgent.
+        """
+        told, urgent, status = col(EscalationRow.announced), int(Priority.URGENT), col(EscalationRow.status)
+        became_urgent = (status != "closed") & (col(EscalationRow.priority) == urgent) & (told < urgent)
+        waiting = select(EscalationRow).where(became_urgent | ((status == "open") & (told < 0))).order_by("id")
         with self._read() as session:
             return _records(session, list(session.exec(waiting)))
 

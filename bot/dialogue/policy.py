@@ -67,7 +67,8 @@ def decide(
     scene = Scene(understanding, conversation, hits, hit_thresholds, rules, kind, words)
     decisions = (decision for rule in RULES if (decision := rule(scene)) is not None)
     decision = next(decisions, None) or missed(scene, "no intent, no FAQ entry and nothing to suggest")
-    if scene.waiting and not decision.escalate and scene.strong_emotion in rules.escalation.strong_emotions:
+    told = bool(decision.escalate) or conversation.blocked
+    if scene.waiting and not told and scene.strong_emotion in rules.escalation.strong_emotions:
         hurry = f"strong {scene.strong_emotion} while waiting"
         decision = replace(decision, escalate=hurry, priority=Priority.HIGH)
     return replace(decision, lang=decision.lang or scene.lang, emotion=scene.emotion)
@@ -157,18 +158,18 @@ def blocked(scene: Scene) -> Decision | None:
 
 
 def alert(scene: Scene) -> Decision | None:
-    """Words of danger or of a threat: a fixed text, and a human at once, also where one is on the way already."""
+    """Words of danger or of a threat: a fixed text, and a human at once, also where one is on the way already.
+
+    Where an agent holds the conversation, that agent hears of it; the customer still gets the text for danger, as its
+    numbers may help sooner than anybody, but no word on a threat, which the agent answers. A block silences no danger.
+    """
     alarm = heard(scene.text, scene.rules.escalation.alerts) if scene.tap is None else None
-    if alarm is None:
+    if alarm is None or (scene.conversation.blocked and not alarm.is_danger):
         return None
     reason = f'{alarm.rule.name}: the customer said "{alarm.phrase}"'
-    return Decision(
-        DecisionKind.HANDOVER,
-        reason,
-        template=alarm.rule.template,
-        escalate=reason,
-        priority=alarm.rule.priority,
-    )
+    silent = scene.conversation.status is Status.AGENT and not alarm.is_danger
+    kind, template = (DecisionKind.SILENT, "") if silent else (DecisionKind.HANDOVER, alarm.rule.template)
+    return Decision(kind, reason, template=template, escalate=reason, priority=alarm.rule.priority)
 
 
 def command(scene: Scene) -> Decision | None:
@@ -333,9 +334,9 @@ def doubtful_answer(scene: Scene) -> Decision | None:
 Rule = Callable[[Scene], Decision | None]
 
 RULES: tuple[Rule, ...] = (
+    alert,
     held_by_agent,
     blocked,
-    alert,
     command,
     not_words,
     nothing_said,

@@ -87,17 +87,20 @@ def next_state(
         rules: the bot's rules.
 
     Returns:
-        The new state. A closed conversation is the bot's again; after a handover moods and misses count anew.
+        The new state. A closed conversation is the bot's again, one that an agent holds stays the agent's; after a
+        handover moods and misses count anew.
     """
     if decision.kind is DecisionKind.SILENT:
         return replace(conversation, turns=conversation.turns + 1)
-    status = Status.BOT if conversation.status is Status.CLOSED else conversation.status
     escalated = bool(decision.escalate)
+    status = conversation.status
+    if status is not Status.AGENT:
+        status = Status.WAITING if escalated else Status.BOT if status is Status.CLOSED else status
     answered = decision.kind in (DecisionKind.FAQ, DecisionKind.FORM, DecisionKind.SMALLTALK) or decision.intent
     misses = conversation.misses + 1 if decision.miss else 0 if answered else conversation.misses
     return replace(
         conversation,
-        status=Status.WAITING if escalated else status,
+        status=status,
         lang=decision.lang or conversation.lang,
         form=decision.form_state,
         moods=() if escalated else (*conversation.moods, decision.emotion)[-MOODS_KEPT:],

@@ -170,7 +170,7 @@ class EscalationLog(Protocol):
         """Makes the open or held escalation of a conversation a step more urgent, and a held one open again."""
 
     def unannounced(self) -> list[Escalation]:
-        """Open escalations that agents were not told of, or not since they became urgent."""
+        """Open escalations that agents were not told of, and open or held ones that became urgent since they were."""
 
     def mark_announced(self, escalation: int, priority: Priority) -> None:
         """Notes that agents were told of an escalation with this priority."""

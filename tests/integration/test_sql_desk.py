@@ -16,6 +16,7 @@ from sqlalchemy import event
 
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.domain.messages import Reply
+from bot.domain.rules import Priority
 from bot.errors import InputError
 from tests.integration.conftest import SetClock
 from tests.integration.redis_servers import measured, wait_until
@@ -240,10 +241,16 @@ def test_agents_are_told_of_what_opens_and_what_becomes_urgent(sql_log: SqlLog) 
     assert told == ["NORMAL", "URGENT"]
 
 
-def test_nobody_is_told_of_what_is_held(sql_log: SqlLog) -> None:
+def test_what_is_held_is_told_of_only_once_it_is_urgent(sql_log: SqlLog) -> None:
     answered(sql_log)
     sql_log.open_escalation(CHAT, None, "asked")
     sql_log.set_escalation(CHAT, "held", agent(sql_log))
+    sql_log.open_escalation(CHAT, None, "threat_to_sue", Priority.HIGH)
+    assert sql_log.unannounced() == []
+    sql_log.open_escalation(CHAT, None, "danger_to_self", Priority.URGENT)
+    (urgent,) = sql_log.unannounced()
+    assert (urgent.status, urgent.reason) == ("held", "danger_to_self; threat_to_sue; asked")
+    sql_log.mark_announced(urgent.id, urgent.priority)
     assert sql_log.unannounced() == []
 
 

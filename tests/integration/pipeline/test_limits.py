@@ -8,9 +8,11 @@ from typing import NoReturn
 import pytest
 
 from bot.bot_files import BotFiles
-from bot.domain.conversation import Conversation
+from bot.domain.conversation import Conversation, Status
+from bot.domain.rules import Priority
 from bot.errors import LogUnavailableError
-from tests.integration.pipeline.house import House
+from tests.integration.pipeline.house import MEI, House
+from tests.integration.sql_examples import agent
 
 
 def test_who_writes_too_much_is_asked_once_to_slow_down(house: House, files: BotFiles) -> None:
@@ -72,3 +74,30 @@ def test_a_form_outlasts_a_flood(house: House, files: BotFiles) -> None:
         house.intake.answer(house.says("/help", number, "telegram:9"))
     house.clock.time += timedelta(minutes=1)
     assert "FD20481937" in house.intake.answer(house.says("FD20481937", 99, "telegram:9"))["replies"][0]["text"]
+
+
+def test_a_flood_drowns_no_cry_for_help(house: House, files: BotFiles) -> None:
+    limit = files.rules.messages_a_minute
+    for number in range(limit + 2):
+        house.intake.answer(house.says("#greeting", number, "telegram:9"))
+    first, second = (house.intake.answer(house.says("I want to die", limit + n, "telegram:9")) for n in (2, 3))
+    assert first["decision"]["template"] == "danger_to_self"
+    assert second["decision"]["kind"] == "silent", "a flood of them is still a flood"
+    assert house.log.escalations()[0].priority is Priority.URGENT
+
+
+@pytest.mark.parametrize(
+    ("text", "replies", "priority"),
+    [("my lawyer will call", 0, Priority.HIGH), ("不想活了", 1, Priority.URGENT)],
+    ids=["threat", "danger"],
+)
+def test_the_agent_who_holds_a_conversation_hears_of_alerts(
+    house: House, text: str, replies: int, priority: Priority
+) -> None:
+    house.intake.answer(house.says("#greeting", 0, "telegram:9"))
+    agent(house.log)
+    house.desk().take("telegram:9", MEI)
+    assert len(house.intake.answer(house.says(text, 1, "telegram:9"))["replies"]) == replies
+    (escalation,) = house.log.escalations()
+    assert (escalation.status, escalation.priority) == ("held", priority)
+    assert house.stored_state("telegram:9").status is Status.AGENT

@@ -42,7 +42,10 @@ def found(entry: str, score: float) -> Hit:
 
 probabilities = st.floats(0, 1)
 texts = st.one_of(
-    st.text(max_size=40), st.sampled_from(["yes", "不", "FD20481937", "intent:jobs", "faq:a", "human:", "/help", "1"])
+    st.text(max_size=40),
+    st.sampled_from(
+        ["yes", "不", "FD20481937", "intent:jobs", "faq:a", "human:", "/help", "1", "my lawyer", "suicide"]
+    ),
 )
 labels = st.sampled_from([*RULES.intents, "oos", "unheard_of"])
 forms = st.builds(
@@ -85,7 +88,8 @@ def test_every_message_gets_one_sound_decision(
 ) -> None:
     decision = decide(reading, before, hits, HIT_THRESHOLDS, RULES, kind)
     assert decision == decide(reading, before, hits, HIT_THRESHOLDS, RULES, kind)
-    assert (decision.kind is DecisionKind.SILENT) == (before.status is Status.AGENT)
+    in_danger = decision.priority is Priority.URGENT
+    assert (decision.kind is DecisionKind.SILENT) == (before.status is Status.AGENT and not in_danger)
     assert len(decision.options) <= 3
     assert decision.lang in RULES.languages
     if decision.escalate and before.status is Status.WAITING:
@@ -96,6 +100,7 @@ def test_every_message_gets_one_sound_decision(
     assert all(len(button.value.encode()) <= 64 for reply in filled.replies for button in reply.buttons)
     after = next_state(before, reading, decision, RULES)
     assert after.turns == before.turns + 1
+    assert (after.status is Status.AGENT) == (before.status is Status.AGENT)
     assert Conversation.from_json(after.to_json()) == after
 
 
