@@ -223,6 +223,14 @@ def tapped_button(scene: Scene) -> Decision | None:
     return choose(scene, f"{scene.tap.verb}:{scene.tap.value}")
 
 
+def earlier_question(scene: Scene) -> Decision | None:
+    """A yes or no button of a question that is closed: it confirms nothing, and what is asked now stays open."""
+    if not scene.answers_nothing_open:
+        return None
+    reason = "the tapped button belongs to an earlier question"
+    return replace(say(scene, "earlier_question", reason), options=scene.conversation.options)
+
+
 def wish_for_human(scene: Scene) -> Decision | None:
     """An explicit wish for a person."""
     role, likely = scene.rules.roles.human, scene.likely
@@ -253,7 +261,7 @@ def negative_emotion(scene: Scene) -> Decision | None:
 def active_form(scene: Scene) -> Decision | None:
     """A form being filled: an answer moves it on, another question is answered first, the rest is asked again."""
     state = scene.form
-    if state is None:
+    if state is None or not scene.answers_form:
         return None
     spec = scene.rules.forms[state.form]
     if scene.cancels:
@@ -342,6 +350,7 @@ RULES: tuple[Rule, ...] = (
     nothing_said,
     too_much_said,
     tapped_button,
+    earlier_question,
     wish_for_human,
     negative_emotion,
     active_form,

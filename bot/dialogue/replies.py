@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bot.dialogue import forms
+from bot.dialogue.marks import mark_of_form, mark_of_options, marked
 from bot.dialogue.moves import VALUE_BYTES
 from bot.dialogue.templates import TemplateBook, shorten
 from bot.domain.conversation import Conversation, FormState, Status
@@ -134,9 +135,10 @@ class _Composer:
         main = self._faq() if self.decision.kind is DecisionKind.FAQ else self._with_wait(self._spoken())
         main = replace(main, judged=self._answers, attachment=self.decision.personal.replace("erase", ""))
         state = self.decision.form_state
-        if state is None or self.decision.kind is DecisionKind.FORM:
-            return (main,)
-        return (main, self._question(state))
+        if state is not None and self.decision.kind is DecisionKind.FORM:
+            return (marked(main, mark_of_form(state)),)
+        main = marked(main, mark_of_options(self.decision.options))
+        return (main,) if state is None else (main, marked(self._question(state), mark_of_form(state)))
 
     @property
     def _answers(self) -> bool:

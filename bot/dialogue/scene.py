@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from bot.dialogue.assent import doubts, meaning_of_sign, says_no, says_yes
 from bot.dialogue.forms import plain
+from bot.dialogue.marks import mark_of_form, mark_of_options
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.rules import CONFIRM, BotRules
@@ -19,7 +20,7 @@ SPOKEN = (ContentKind.TEXT, ContentKind.EDITED, ContentKind.BUTTON)
 """Kinds of content that are words; others are words only by their caption."""
 
 _TAP = re.compile(r"(intent|faq|more|rate|lang|erase|say|human|yes|no):(.*)", re.DOTALL)
-_TYPED_TAP = re.compile(r"(intent|faq|more):(\S+)|(human|yes|no):")
+_TYPED_TAP = re.compile(r"(intent|faq|more):(\S+)|(yes|no):([0-9a-f]*)|human:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Tap:
 
     Attributes:
         verb: `intent`, `faq`, `more`, `rate`, `lang`, `erase`, `human`, `yes` or `no`.
-        value: what follows the colon.
+        value: what follows the colon; of `yes` and `no` the mark of the question they stood under, empty in those from
+            before there were marks and in those that a caller types.
     """
 
     verb: str
@@ -203,6 +205,17 @@ class Scene:
         return best if best and best.score >= min(enough, thresholds.accept) else None
 
     @property
+    def answers_form(self) -> bool:
+        """True unless the message is a yes or no button of another question than the form's."""
+        return self.form is None or self._mark in ("", mark_of_form(self.form))
+
+    @property
+    def answers_nothing_open(self) -> bool:
+        """True for a yes or no button of a question that is not asked any more."""
+        offered = self._mark == mark_of_options(self.conversation.options)
+        return bool(self._mark) and not offered and (self.form is None or not self.answers_form)
+
+    @property
     def agrees(self) -> bool:
         """True where the message says yes."""
         settled = self._settled
@@ -213,8 +226,13 @@ class Scene:
 
     @property
     def agrees_in_words(self) -> bool:
-        """True where the message says yes by a tap or begins with a word of agreement, whatever a model reads in it."""
+        """True where the message says yes by a tap or begins with a word of agreement, whatever a model reads in it.
+
+        A button without a mark does not count: nobody knows what it was shown for.
+        """
         settled = self._settled
+        if self.kind is ContentKind.BUTTON and self.tap and not self.tap.value:
+            return False
         return settled == "yes" if settled is not None else says_yes(self.text, self.rules.words.yes)
 
     @property
@@ -232,6 +250,11 @@ class Scene:
     def cancels(self) -> bool:
         """True where the message is a word that ends a form."""
         return self._settled == "cancel"
+
+    @property
+    def _mark(self) -> str:
+        """The mark of the question that a tapped yes or no stood under, empty where it has none."""
+        return self.tap.value if self.tap and self.tap.verb in ("yes", "no") else ""
 
     @property
     def _settled(self) -> str | None:

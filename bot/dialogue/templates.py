@@ -61,10 +61,11 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "erased": frozenset(),
     "number_hidden": frozenset(),
     "unwanted": frozenset(),
+    "earlier_question": frozenset(),
 }
 """What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
 handover, when an agent closes the conversation, to a rating, to the commands that need it, where a private number was
-hidden, and to unwanted words."""
+hidden, to unwanted words, and to a button of a question that is closed."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "human": (),

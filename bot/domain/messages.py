@@ -80,7 +80,8 @@ class Button:
     Attributes:
         label: what the customer sees.
         value: what comes back when it is tapped, at most 64 bytes (Telegram's limit); `intent:<name>`, `faq:<id>`,
-            `more:<id>`, `say:<text>`, `lang:<code>`, `rate:<escalation>:<stars>`, `erase:`, `human:`, `yes:`, `no:`.
+            `more:<id>`, `say:<text>`, `lang:<code>`, `rate:<escalation>:<stars>`, `erase:`, `human:`, `yes:<mark>`,
+            `no:<mark>`.
     """
 
     label: str

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.dialogue.marks import mark_of_options
 from bot.domain.conversation import Conversation
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.errors import StateUnavailableError
@@ -77,7 +78,7 @@ def test_erased_data_stays_away_though_redis_missed_it(house: House) -> None:
 def test_a_customer_has_everything_removed_and_is_told_so(house: House) -> None:
     house.intake.answer(house.says("#greeting", 1))
     asked = house.intake.answer(house.says("/delete", 2))
-    assert [button["value"] for button in asked["replies"][0]["buttons"]] == ["erase:", "no:"]
+    assert [button["value"] for button in asked["replies"][0]["buttons"]] == ["erase:", f"no:{mark_of_options(())}"]
     tap = IncomingMessage("m3", "api-1", "erase:", house.clock.now(), ContentKind.BUTTON)
     told = house.intake.answer(tap)
     assert "removed" in told["replies"][0]["text"]

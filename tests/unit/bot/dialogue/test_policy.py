@@ -10,6 +10,7 @@ import pytest
 from bot.bot_files import load_bot_files
 from bot.dialogue.moves import related_entries
 from bot.dialogue.policy import decide, decide_each, follow_up, may_be_misread, may_hold_several
+from bot.dialogue.replies import fill, next_state
 from bot.dialogue.scene import as_said
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
@@ -636,3 +637,63 @@ def test_an_entry_in_another_language_answers_where_none_in_the_own_is_near():
 def test_invisible_characters_say_nothing():
     decision = decide(read("", ("affirm", 0.99)), CONFIRMED, (), HIT_THRESHOLDS, RULES, said="\u200b")
     assert decision.template == "empty"
+
+
+def tapped(label: str, asked: Decision, before: Conversation, now: Conversation) -> Decision:
+    """Taps a button of an earlier answer."""
+    replies = fill(asked, before, RULES, BOT.templates, ENTRIES).replies
+    value = next(button.value for button in replies[-1].buttons if button.label == label)
+    return decide(read(value), now, (), HIT_THRESHOLDS, RULES, C.BUTTON)
+
+
+def confirming(intent: str, number: str) -> tuple[Decision, Conversation]:
+    decision = decide(read(f"about {number}", (intent, 0.99)), START, (), HIT_THRESHOLDS, RULES)
+    return decision, next_state(START, read(), decision, RULES)
+
+
+def test_a_yes_button_confirms_what_it_was_shown_for():
+    asked, at_confirmation = confirming("order_cancel", "FD11111111")
+    assert tapped("Yes", asked, START, at_confirmation).action == "order_cancellation"
+
+
+@pytest.mark.parametrize("label", ["Yes", "No"])
+@pytest.mark.parametrize(
+    ("intent", "number"),
+    [("order_cancel", "FD22222222"), ("return_request", "FD11111111")],
+    ids=["another value", "another wish"],
+)
+def test_a_button_of_an_earlier_confirmation_confirms_no_other(intent, number, label):
+    old, _ = confirming("order_cancel", "FD11111111")
+    _, now = confirming(intent, number)
+    decision = tapped(label, old, START, now)
+    assert (decision.template, decision.action, decision.form_state) == ("earlier_question", "", now.form)
+    replies = fill(decision, now, RULES, BOT.templates, ENTRIES).replies
+    assert number in replies[-1].text, "what is open is asked again"
+    assert tapped("Yes", decision, now, next_state(now, read(), decision, RULES)).form == "order"
+
+
+def test_a_button_of_a_closed_confirmation_does_nothing():
+    old, _ = confirming("order_cancel", "FD11111111")
+    assert tapped("Yes", old, START, START).template == "earlier_question"
+
+
+def test_a_button_of_an_earlier_offer_takes_no_later_one():
+    old = Decision(K.CLARIFY, "r", template="clarify_one", options=("intent:invoice",), lang="en")
+    now = replace(START, options=("intent:order_cancel",))
+    decision = tapped("Yes", old, START, now)
+    assert (decision.template, decision.options) == ("earlier_question", ("intent:order_cancel",))
+
+
+def test_no_to_another_question_leaves_the_form_alone():
+    erase = decide(read("/delete"), CONFIRMED, (), HIT_THRESHOLDS, RULES)
+    replies = fill(erase, CONFIRMED, RULES, BOT.templates, ENTRIES).replies
+    keep = next(button.value for button in replies[0].buttons if button.label == "No, keep it")
+    now = next_state(CONFIRMED, read(), erase, RULES)
+    decision = decide(read(keep), now, (), HIT_THRESHOLDS, RULES, C.BUTTON)
+    assert (decision.template, decision.form_state) == ("deny", CONFIRMING)
+
+
+def test_a_button_without_a_mark_confirms_nothing_that_cannot_be_undone():
+    _, now = confirming("order_cancel", "FD11111111")
+    assert decide(read("yes:"), now, (), HIT_THRESHOLDS, RULES, C.BUTTON).template == "confirm_order"
+    assert decide(read("yes:"), now, (), HIT_THRESHOLDS, RULES).action == "order_cancellation", "typed by a caller"

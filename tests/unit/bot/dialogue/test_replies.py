@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bot.bot_files import load_bot_files
+from bot.dialogue.marks import mark_of_options
 from bot.dialogue.policy import decide
 from bot.dialogue.replies import fill, next_state
 from bot.domain.conversation import Conversation, FormState, Status
@@ -64,7 +65,8 @@ def test_a_single_option_is_asked_by_name() -> None:
     decision = Decision(K.CLARIFY, "r", template="clarify_one", options=("intent:invoice",), lang="zh")
     (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
     assert "发票" in reply.text
-    assert [button.value for button in reply.buttons] == ["yes:", "no:"]
+    mark = mark_of_options(("intent:invoice",))
+    assert [button.value for button in reply.buttons] == [f"yes:{mark}", f"no:{mark}"]
 
 
 @pytest.mark.parametrize(
