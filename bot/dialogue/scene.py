@@ -38,8 +38,16 @@ class Tap:
 
 
 def as_said(message: IncomingMessage) -> IncomingMessage:
-    """A `say:` button or a voice message with words as typed ones, to be understood alike; any other as it is."""
-    if message.kind is ContentKind.VOICE and message.text.strip():
+    """A message as the words it says.
+
+    Args:
+        message: what came.
+
+    Returns:
+        A `say:` button, a voice message with words, a caption or an edit as typed words, to be understood alike; any
+        other as it is.
+    """
+    if message.kind not in (ContentKind.BUTTON, ContentKind.STICKER) and message.text.strip():
         return replace(message, kind=ContentKind.TEXT)
     match = _TAP.fullmatch(message.text)
     if message.kind is not ContentKind.BUTTON or match is None or match[1] != "say":

@@ -250,6 +250,23 @@ def test_a_message_that_leans_on_the_last_question_is_read_with_it(house: House,
     assert decides("And silk? #product_details", 1, "api-8")["kind"] == "template"
 
 
+def test_an_edit_and_a_caption_lean_on_the_last_question_too(house: House, files: BotFiles) -> None:
+    engine = Engine(Reader(), Shelf(), {entry.id: entry for entry in (ENTRY, SILK)})
+    pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
+    answered = []
+    for number, text, kind in [
+        (1, "How do I wash wool? #product_details", ContentKind.TEXT),
+        (2, "And sikl? #product_details", ContentKind.TEXT),
+        (2, "And silk? #product_details", ContentKind.EDITED),
+        (3, "How do I wash wool? #product_details", ContentKind.TEXT),
+        (4, "And silk? #product_details", ContentKind.PHOTO),
+    ]:
+        message = replace(house.says(text, conversation="telegram:7"), id=f"u{len(answered)}/{number}", kind=kind)
+        house.log.accept(message)
+        answered.append(pipeline.handle(message)["decision"]["faq"])
+    assert answered[2] == answered[4] == SILK.id
+
+
 class CertainReader(Reader):
     confidence = 0.995
 

@@ -459,6 +459,21 @@ def test_a_say_button_becomes_text() -> None:
     assert as_said(replace(message, text="yes:")) == replace(message, text="yes:")
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "spoken"),
+    [
+        (C.VOICE, "open?", C.TEXT),
+        (C.EDITED, "open?", C.TEXT),
+        (C.PHOTO, "open?", C.TEXT),
+        (C.PHOTO, " ", C.PHOTO),
+        (C.STICKER, "🙂", C.STICKER),
+    ],
+)
+def test_words_are_words_however_they_came(kind: ContentKind, text: str, spoken: ContentKind) -> None:
+    message = IncomingMessage("1", "web:1", text, datetime(2025, 1, 1, tzinfo=UTC), kind)
+    assert as_said(message) == replace(message, kind=spoken)
+
+
 def each(*parts: tuple[Understanding, tuple[Hit, ...]], before: Conversation = START) -> Decision:
     whole = Decision(K.CLARIFY, "two intents are close", lang="en", emotion="joy")
     return decide_each(whole, parts, before, HIT_THRESHOLDS, RULES)
