@@ -240,7 +240,7 @@ def _commands(value: Value, templates: Collection[str]) -> dict[str, str]:
 
 
 def _roles(value: Value, intents: Collection[str]) -> Roles:
-    fields = value.fields(optional=("human", "affirm", "deny"))
+    fields = value.fields(optional=("human", "affirm", "deny", "order"))
     named = {role: field.member(intents, "an intent of bot.yaml") for role, field in fields.items()}
     return Roles(**named)
 

@@ -365,9 +365,13 @@ RULES: tuple[Rule, ...] = (
 
 
 def _deep_link(scene: Scene, name: str, payload: Sequence[str]) -> Decision | None:
-    """`/start intent_<name>`: a link on a page that leads straight to what it is about."""
-    verb, _, intent = payload[0].partition("_") if payload else ("", "", "")
-    if name != "/start" or verb != "intent" or intent not in scene.rules.intents:
+    """A link on a page that leads straight to what it is about: `/start intent_<name>`, or `/start order_<number>`.
+
+    The number is read like any other that stands in a message.
+    """
+    verb, _, about = payload[0].partition("_") if payload else ("", "", "")
+    intent = scene.rules.roles.order if verb == "order" else about if verb == "intent" else ""
+    if name != "/start" or intent not in scene.rules.intents:
         return None
     return act_on(scene, intent, f"a link to {intent}")
 

@@ -288,11 +288,13 @@ class Roles:
         human: asks for a person.
         affirm: says yes.
         deny: says no.
+        order: what a link to an order leads to.
     """
 
     human: str = ""
     affirm: str = ""
     deny: str = ""
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,15 @@ CASES = [
     Case("link to an intent", read("/start intent_order_status"), K.FORM, "ask_order_number"),
     Case("link to an intent, in a group", read("/start@shop_bot intent_invoice"), K.TEMPLATE, "invoice"),
     Case("link to nothing", read("/start intent_gone"), K.TEMPLATE, "greeting"),
-    Case("link with an order", read("/start order_FD20481937"), K.TEMPLATE, "greeting"),
+    Case(
+        "link to an order",
+        read("/start order_FD20481937"),
+        K.FORM,
+        "confirm_order",
+        more={"intent": "order_status", "slots": {"order_number": "FD20481937"}},
+    ),
+    Case("link to no order", read("/start order_123"), K.FORM, "ask_order_number", more={"intent": "order_status"}),
+    Case("another command with an order", read("/help order_FD20481937"), K.TEMPLATE, "help"),
     Case("blocked", read("hello"), K.SILENT, before=replace(START, blocked=True)),
     Case("threat from one who is blocked", read("my lawyer"), K.SILENT, before=replace(START, blocked=True)),
     Case(
