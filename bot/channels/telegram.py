@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Literal
 
@@ -18,10 +19,11 @@ from bot.channels.telegram_receiver import Receiver
 from bot.channels.telegram_sender import CONCURRENT, OutboxSender, delivery_error
 from bot.channels.telegram_timing import Timing, growing_delay, pause, until_stopped
 from bot.channels.telegram_typing import TypingIndicator
-from bot.channels.telegram_updates import UNREADABLE, read_update
+from bot.channels.telegram_updates import CHANNEL, UNREADABLE, read_update
+from bot.domain.conversation import Status
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Intake
-from bot.errors import SettingsError
+from bot.errors import SettingsError, UnavailableError
 
 API_URL = "https://api.telegram.org"
 LARGEST_WEBHOOK_BODY = 1_000_000
@@ -77,7 +79,8 @@ class TelegramChannel:
         self._webhook_secret = webhook_secret
         self._timing = timing or Timing()
         self._bot = open_bot(token, api_url, request_seconds=self._timing.request, connections=2 * CONCURRENT)
-        self._typing = TypingIndicator(self._bot, self._timing.typing, self._timing.typing_after)
+        works = partial(_works_for, log)
+        self._typing = TypingIndicator(self._bot, works, self._timing.typing, self._timing.typing_after)
         self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log, agents_chat, commands)
         self._sender = OutboxSender(self._bot, log, self._typing, self._timing)
         self._commands = commands
@@ -283,6 +286,18 @@ def _explain(error: Exception) -> str:
 def _report_end(running: asyncio.Task[None]) -> None:
     if not running.cancelled() and (error := running.exception()):
         _log.error("telegram_stopped", error=str(error))
+
+
+def _works_for(log: ConversationLog, chat: int) -> bool:
+    """Whether the bot works on an answer for a chat: a message waits for its turn, and the bot may answer it."""
+    conversation = f"{CHANNEL}:{chat}"
+    try:
+        if log.next_pending(conversation) is None:
+            return False
+        stored = log.snapshot(conversation)
+    except UnavailableError:
+        return False
+    return stored is None or not (stored[0].blocked or stored[0].status is Status.AGENT)
 
 
 async def _relay(stop: asyncio.Event, halt: asyncio.Event) -> None:

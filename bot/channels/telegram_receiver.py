@@ -79,21 +79,16 @@ class Receiver:
         chat = chat_of(message.conversation) if message else None
         if message is None or chat is None or chat == self._agents_chat:
             return True
-        # The answer may leave before the store's thread has told this one, so the notice must begin earlier.
-        if not self._down:
-            self._typing.begin(chat)
         try:
             new = await asyncio.to_thread(self._intake.accept, message)
         except UnavailableError as error:
             self._note_outage(error)
-            await self._typing.end(chat)
             return False
         except Exception as error:  # noqa: BLE001
-            await self._typing.end(chat)
             return self._passes_over(update, error)
         self._note_recovery()
-        if not new:
-            await self._typing.end(chat)
+        if new:
+            self._typing.begin(chat)
         return True
 
     async def apologise(self, updates: Iterable[telegram.Update]) -> None:

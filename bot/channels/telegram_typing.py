@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 import telegram
 from telegram.constants import ChatAction
 from telegram.error import TelegramError
 
-ROUNDS = 2
-"""How often it is shown for one message: an answer that takes longer is a person's, who may be hours away."""
+LONGEST = 120.0
+"""Seconds it is shown for one message at most; no work of the bot takes longer, unless something is broken."""
 
 MOST_CHATS = 16
 """How many chats see it at a time: where more wait, requests for notices would slow the answers down."""
@@ -26,12 +27,14 @@ class TypingIndicator:
 
     Args:
         bot: the connected bot.
+        works: whether the bot works on an answer for a chat; asked in a thread before each notice.
         every: seconds after which Telegram has forgotten a notice.
         after: seconds before the first notice; an answer that is faster needs none, and costs no request for it.
     """
 
-    def __init__(self, bot: telegram.Bot, every: float, after: float = 0.0) -> None:
+    def __init__(self, bot: telegram.Bot, works: Callable[[int], bool], every: float, after: float = 0.0) -> None:
         self._bot = bot
+        self._works = works
         self._every = every
         self._after = after
         self._waiting: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
@@ -61,16 +64,17 @@ class TypingIndicator:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _show(self, chat: int, answered: asyncio.Event) -> None:
-        if await _answered_within(answered, self._after):
-            return
-        for _ in range(ROUNDS):
+        now = asyncio.get_running_loop().time
+        end, pause = now() + LONGEST, self._after
+        while now() < end:
+            if await _answered_within(answered, pause) or not await asyncio.to_thread(self._works, chat):
+                return
             try:
                 await self._bot.send_chat_action(chat, ChatAction.TYPING)
             except TelegramError as error:
                 _log.debug("telegram_typing_not_shown", chat=chat, error=error.message)
                 return
-            if await _answered_within(answered, self._every):
-                return
+            pause = self._every
 
     def _forget(self, chat: int, task: asyncio.Task[None]) -> None:
         if chat in self._waiting and self._waiting[chat][0] is task:

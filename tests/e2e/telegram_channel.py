@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_timing import Timing
+from bot.domain.conversation import Conversation
 from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Button, IncomingMessage
 from bot.domain.ports import Intake
@@ -51,6 +52,17 @@ class MemoryOutbox:
         self.due: dict[int, datetime] = {}
         self.away = False
         self.verdicts: dict[int, int] = {}
+        self.waiting: dict[str, IncomingMessage] = {}
+        self.states: dict[str, Conversation] = {}
+
+    def next_pending(self, conversation: str) -> IncomingMessage | None:
+        self._check()
+        return self.waiting.get(conversation)
+
+    def snapshot(self, conversation: str) -> tuple[Conversation, datetime] | None:
+        self._check()
+        state = self.states.get(conversation)
+        return (state, datetime.now(UTC)) if state else None
 
     def add(self, chat: int | str, text: str, *buttons: Button, **more: Any) -> int:
         with self._lock:
@@ -133,6 +145,8 @@ class MemoryIntake:
         self.stored[message.id] = message
         if (text := self.answer_of(message)) is not None:
             self.outbox.add(message.conversation.partition(":")[2], text)
+        else:
+            self.outbox.waiting[message.conversation] = message
         return True
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.channels import telegram_sender
+from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Button
 from tests.e2e.telegram_channel import ANN, BOB, FAST, MemoryIntake, MemoryOutbox, running, wait_until
 from tests.e2e.telegram_double.double import TelegramDouble
@@ -195,6 +196,22 @@ def test_a_fast_answer_needs_no_typing_notice(double: TelegramDouble, intake: Me
         double.wait_for(ANN)
         double.user_says(BOB, "slow")
         double.wait_until(lambda: bool(double.calls("sendChatAction")))
+    assert {call.parameters["chat_id"] for call in double.calls("sendChatAction")} == {str(BOB)}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [Conversation(f"telegram:{ANN}", status=Status.AGENT), Conversation(f"telegram:{ANN}", blocked=True)],
+    ids=["an agent holds it", "blocked"],
+)
+def test_nobody_types_where_the_bot_will_not_answer(
+    double: TelegramDouble, intake: MemoryIntake, outbox: MemoryOutbox, state: Conversation
+) -> None:
+    outbox.states[state.id] = state
+    with running(double, intake):
+        double.user_says(ANN, "Are you there?")
+        double.user_says(BOB, "Are you there?")
+        double.wait_until(lambda: len(double.calls("sendChatAction")) > 1)
     assert {call.parameters["chat_id"] for call in double.calls("sendChatAction")} == {str(BOB)}
 
 

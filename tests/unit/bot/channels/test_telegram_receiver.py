@@ -55,7 +55,7 @@ def test_a_thumb_that_cannot_be_stored(error: Exception, taken: list[bool]) -> N
     async def offer() -> list[bool]:
         bot = cast("telegram.Bot", FakeBot())
         log = cast("ConversationLog", Verdicts(error))
-        receiver = Receiver(bot, cast("Intake", None), {}, TypingIndicator(bot, 1.0), log)
+        receiver = Receiver(bot, cast("Intake", None), {}, TypingIndicator(bot, lambda _: True, 1.0), log)
         update = telegram.Update.de_json({"update_id": 1, "callback_query": THUMB}, bot)
         return [await receiver.take(update) for _ in range(TRIES)]
 
