@@ -12,7 +12,7 @@ from telegram import Bot, CallbackQuery, Message, Update, User
 from telegram.constants import ChatType
 from telegram.ext.filters import StatusUpdate
 
-from bot.domain.messages import ContentKind, IncomingMessage
+from bot.domain.messages import DESCRIBED, ContentKind, IncomingMessage
 
 CHANNEL = "telegram"
 _VERDICT = re.compile(r"verdict:([0-9]{1,9}):([+-])")
@@ -78,9 +78,9 @@ def _read(update: Update, received: datetime, username: str, commands: Collectio
         return None
     kind, text = _content(message)
     if update.edited_message:
-        kind = ContentKind.EDITED
-        if not text:
+        if not text or kind in DESCRIBED:
             return None
+        kind = ContentKind.EDITED
     if message.chat.type != ChatType.PRIVATE:
         groups = (ChatType.GROUP, ChatType.SUPERGROUP)
         said = _said_to(username, commands, message, text) if message.chat.type in groups else None
@@ -127,16 +127,27 @@ def _content(message: Message) -> tuple[ContentKind, str]:
     if message.voice:
         return ContentKind.VOICE, caption
     if message.location:
-        return ContentKind.LOCATION, caption
-    if message.document or message.audio or message.video:
+        return ContentKind.LOCATION, _place(message)
+    if message.contact:
+        contact = message.contact
+        named = (contact.first_name, contact.last_name, contact.phone_number)
+        return ContentKind.OTHER, " ".join(part for part in named if part)
+    if message.document or message.audio or message.video or message.video_note or caption:
         return ContentKind.FILE, caption
-    return ContentKind.OTHER, caption
+    return ContentKind.OTHER, ""
+
+
+def _place(message: Message) -> str:
+    """Where a location or a venue is, in degrees north and east (five decimals are a metre)."""
+    where, venue = message.location, message.venue
+    at = f"{where.latitude:.5f}, {where.longitude:.5f}" if where else ""
+    return f"{venue.title}, {venue.address} ({at})" if venue else at
 
 
 def _media(message: Message) -> str:
     """The id of the file that came along, by which Telegram gives it; of a photo the largest size."""
     photo = message.photo[-1] if message.photo else None
-    file = photo or message.voice or message.document or message.audio or message.video
+    file = photo or message.voice or message.document or message.audio or message.video or message.video_note
     return file.file_id if file else ""
 
 

@@ -19,6 +19,7 @@ from bot.cli.learn import AsJson, set_languages
 from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
 from bot.dialogue.policy import AGREED_TO_SEVERAL
+from bot.domain.messages import DESCRIBED
 from bot.domain.records import LoggedUtterance
 from bot.errors import InputError
 from bot.settings import Settings, read_settings
@@ -96,7 +97,7 @@ def read_turns(settings: Settings) -> list[LoggedTurn]:
         settings: the settings in force.
 
     Returns:
-        Every turn, the oldest first.
+        Every turn with words of a customer's, the oldest first.
     """
     log = open_log(settings.database, SystemClock())
     try:
@@ -106,6 +107,8 @@ def read_turns(settings: Settings) -> list[LoggedTurn]:
             place = asked_back.pop(utterance.conversation, None)
             if place is not None and utterance.kind == "button":
                 turns[place] = replace(turns[place], chosen=chosen_option(turns[place], utterance.text, log))
+            if utterance.kind in DESCRIBED:
+                continue
             if utterance.decision == "clarify":
                 asked_back[utterance.conversation] = len(turns)
             turns.append(logged_turn(utterance, log))

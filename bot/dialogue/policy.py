@@ -198,10 +198,11 @@ def command(scene: Scene) -> Decision | None:
 
 
 def not_words(scene: Scene) -> Decision | None:
-    """Photos, stickers and the like without a caption."""
+    """Photos, stickers and the like without a caption: an agent who is on the way sees them, the bot does not."""
     if scene.kind in SPOKEN or scene.text.strip():
         return None
-    return say(scene, f"got_{scene.kind.value}", f"a {scene.kind.value} without words")
+    template = "handover_waiting" if scene.waiting else f"got_{scene.kind.value}"
+    return say(scene, template, f"a {scene.kind.value} without words")
 
 
 def nothing_said(scene: Scene) -> Decision | None:

@@ -11,7 +11,7 @@ from bot.dialogue.assent import doubts, meaning_of_sign, says_no, says_yes
 from bot.dialogue.forms import plain
 from bot.dialogue.marks import mark_of_form, mark_of_options
 from bot.domain.conversation import Conversation, FormState, Status
-from bot.domain.messages import ContentKind, IncomingMessage
+from bot.domain.messages import DESCRIBED, ContentKind, IncomingMessage
 from bot.domain.rules import CONFIRM, BotRules
 from nlu.types import OUT_OF_SCOPE, Score, Understanding
 from retrieval.types import Hit, HitThresholds
@@ -44,9 +44,11 @@ def as_said(message: IncomingMessage) -> IncomingMessage:
         message: what came.
 
     Returns:
-        A `say:` button, a voice message with words, a caption or an edit as typed words, to be understood alike; any
-        other as it is.
+        A `say:` button, a voice message with words, a caption or an edit as typed words, to be understood alike; a
+        place or a contact without any; any other as it is.
     """
+    if message.kind in DESCRIBED:
+        return replace(message, text="")
     if message.kind not in (ContentKind.BUTTON, ContentKind.STICKER) and message.text.strip():
         return replace(message, kind=ContentKind.TEXT)
     match = _TAP.fullmatch(message.text)

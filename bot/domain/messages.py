@@ -24,6 +24,10 @@ class ContentKind(StrEnum):
     OTHER = "other"
 
 
+DESCRIBED = (ContentKind.LOCATION, ContentKind.OTHER)
+"""Kinds whose text is no customer's words: it tells agents what came, such as a place or a contact."""
+
+
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
     """A customer's message.
@@ -31,7 +35,8 @@ class IncomingMessage:
     Attributes:
         id: unique within the conversation; the same id seen twice is one message.
         conversation: `telegram:<chat id>`, `web:<visitor>`, or what a caller of the HTTP API chose.
-        text: what was written, the caption of a photo, or the value of a tapped button.
+        text: what was written, the caption of a photo, the value of a tapped button, or for agents to read what else
+            came.
         at: when it was received, with time zone.
         kind: what it is made of.
         lang: the language that the channel or the caller names, if any.

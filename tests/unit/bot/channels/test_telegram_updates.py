@@ -14,6 +14,7 @@ USER = {"id": 7, "is_bot": False, "first_name": "Ann", "last_name": "Lee", "lang
 PRIVATE = {"id": 7, "type": "private", "first_name": "Ann"}
 GROUP = {"id": -5, "type": "group", "title": "Friends"}
 FILE = {"file_id": "f", "file_unique_id": "u"}
+PLACE = {"latitude": 52.520008, "longitude": -13.404954}
 STICKER = {**FILE, "width": 1, "height": 1, "is_animated": False, "is_video": False, "type": "regular"}
 
 
@@ -48,11 +49,23 @@ def test_every_field_of_a_text_message() -> None:
         pytest.param({"sticker": {**STICKER, "emoji": "😡"}}, ContentKind.STICKER, "😡", id="sticker"),
         pytest.param({"sticker": STICKER}, ContentKind.STICKER, "", id="sticker-without-emoji"),
         pytest.param({"voice": {**FILE, "duration": 2}}, ContentKind.VOICE, "", id="voice"),
-        pytest.param({"location": {"latitude": 1.0, "longitude": 2.0}}, ContentKind.LOCATION, "", id="location"),
+        pytest.param({"location": PLACE}, ContentKind.LOCATION, "52.52001, -13.40495", id="location"),
+        pytest.param(
+            {"location": PLACE, "venue": {"location": PLACE, "title": "Depot", "address": "Quay 1"}},
+            ContentKind.LOCATION,
+            "Depot, Quay 1 (52.52001, -13.40495)",
+            id="venue",
+        ),
+        pytest.param({"video_note": {**FILE, "length": 1, "duration": 2}}, ContentKind.FILE, "", id="video-note"),
         pytest.param({"document": FILE, "caption": "bill"}, ContentKind.FILE, "bill", id="document"),
         pytest.param({"audio": {**FILE, "duration": 2}}, ContentKind.FILE, "", id="audio"),
         pytest.param({"video": {**FILE, "width": 1, "height": 1, "duration": 2}}, ContentKind.FILE, "", id="video"),
-        pytest.param({"contact": {"phone_number": "1", "first_name": "B"}}, ContentKind.OTHER, "", id="contact"),
+        pytest.param(
+            {"contact": {"phone_number": "+49 30 1234", "first_name": "Bo"}},
+            ContentKind.OTHER,
+            "Bo +49 30 1234",
+            id="contact",
+        ),
         pytest.param({"dice": {"value": 3, "emoji": "🎲"}}, ContentKind.OTHER, "", id="dice"),
         pytest.param({}, ContentKind.OTHER, "", id="something-new"),
     ],
@@ -73,9 +86,10 @@ SMALL, LARGE = ({"file_id": name, "file_unique_id": name, "width": 1, "height": 
         ({"photo": [SMALL, LARGE]}, "large"),
         ({"voice": {**FILE, "duration": 2}}, FILE["file_id"]),
         ({"document": FILE}, FILE["file_id"]),
+        ({"video_note": {**FILE, "length": 1, "duration": 2}}, FILE["file_id"]),
         ({"sticker": STICKER}, ""),
     ],
-    ids=["text", "photo", "voice", "document", "sticker"],
+    ids=["text", "photo", "voice", "document", "video-note", "sticker"],
 )
 def test_the_file_that_came_along_is_named(content: dict[str, Any], media: str) -> None:
     got = read("message", message(**content))

@@ -68,10 +68,18 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, bot_dir=SHOP, _env_file=None)
 
 
-def log_turn(settings: Settings, text: str, *, reason: str, feedback: int = 0, intent: str = "") -> None:
+def log_turn(
+    settings: Settings,
+    text: str,
+    *,
+    reason: str,
+    feedback: int = 0,
+    intent: str = "",
+    kind: ContentKind = ContentKind.TEXT,
+) -> None:
     log = open_log(settings.database, SystemClock())
     now = datetime.now(UTC)
-    message = IncomingMessage(text, "web:1", text, now)
+    message = IncomingMessage(text, "web:1", text, now, kind)
     understanding = {"lang": "en", "intent": {"label": "store_hours", "confidence": 0.9}}
     decision = {"kind": "template", "reason": reason, "intent": "store_hours", "faq": ""}
     document = {"replies": [], "decision": decision, "understanding": understanding, "hits": [], "release": "r"}
@@ -89,6 +97,7 @@ def test_reads_the_log(settings: Settings) -> None:
     log_turn(settings, "open late?", reason="intent store_hours (0.90)", feedback=1)
     log_turn(settings, "the second one", reason="the customer chose store_hours", feedback=1)
     log_turn(settings, "where is it", reason="intent store_hours (0.90)", intent="order_status")
+    log_turn(settings, "Bo +49 30 1234", reason="a contact", feedback=1, kind=ContentKind.OTHER)
     turns = read_turns(settings)
     assert [(turn.text, turn.by_reading, dict(turn.corrections)) for turn in turns] == [
         ("open late?", True, {}),

@@ -163,6 +163,7 @@ CASES = [
     Case("photo", read(""), K.TEMPLATE, "got_photo", content=C.PHOTO),
     Case("voice", read(""), K.TEMPLATE, "got_voice", content=C.VOICE),
     Case("other", read(""), K.TEMPLATE, "got_other", content=C.OTHER),
+    Case("photo while a human is on the way", read(""), K.TEMPLATE, "handover_waiting", WAITING, content=C.PHOTO),
     Case("photo with caption", read("open?", ("store_hours", 0.9)), K.TEMPLATE, "store_hours", content=C.PHOTO),
     Case("edited text", read("open?", ("store_hours", 0.9)), K.TEMPLATE, "store_hours", content=C.EDITED),
     Case("photo keeps form", read(""), K.TEMPLATE, "got_photo", ASKED, content=C.PHOTO, more={"form_state": ASKING}),
@@ -475,11 +476,18 @@ def test_a_say_button_becomes_text() -> None:
         (C.PHOTO, "open?", C.TEXT),
         (C.PHOTO, " ", C.PHOTO),
         (C.STICKER, "🙂", C.STICKER),
+        (C.LOCATION, "", C.LOCATION),
     ],
 )
 def test_words_are_words_however_they_came(kind: ContentKind, text: str, spoken: ContentKind) -> None:
     message = IncomingMessage("1", "web:1", text, datetime(2025, 1, 1, tzinfo=UTC), kind)
     assert as_said(message) == replace(message, kind=spoken)
+
+
+@pytest.mark.parametrize(("kind", "text"), [(C.LOCATION, "52.5, 13.4"), (C.OTHER, "Bo +49 30 1234")])
+def test_what_is_written_for_agents_is_no_words(kind: ContentKind, text: str) -> None:
+    message = IncomingMessage("1", "web:1", text, datetime(2025, 1, 1, tzinfo=UTC), kind)
+    assert as_said(message).text == ""
 
 
 def each(*parts: tuple[Understanding, tuple[Hit, ...]], before: Conversation = START) -> Decision:
