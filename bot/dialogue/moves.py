@@ -168,13 +168,22 @@ def suggested_entries(scene: Scene) -> list[tuple[float, str]]:
 
 
 def ask_back(scene: Scene, candidates: list[tuple[float, str]], reason: str) -> Decision | None:
-    """Offers the best candidates as a clarifying question; None where there are none."""
+    """Offers the best candidates as a clarifying question; None where there are none.
+
+    Asked again and again it offers a person as well, and after that a human takes over.
+    """
     best = sorted(candidates, key=lambda candidate: -candidate[0])
     values = dict.fromkeys(value for _, value in best if len(value.encode()) <= VALUE_BYTES)
     options = tuple(values)[:OPTION_LIMIT]
     if not options:
         return None
+    asked, most = scene.conversation.asked_back + 1, scene.rules.escalation.misses
+    if asked > most:
+        return replace(hand_over(scene, f"asked back {most} times: {reason}"), miss=True)
     template = "clarify_one" if len(options) == 1 else "clarify"
+    if asked == most and scene.rules.roles.human and not scene.waiting:
+        options = (*[option for option in options if option != OFFER_HUMAN][: OPTION_LIMIT - 1], OFFER_HUMAN)
+        template = "clarify_again"
     return Decision(DecisionKind.CLARIFY, reason, template=template, options=options, form_state=scene.form)
 
 
@@ -183,8 +192,7 @@ def missed(scene: Scene, reason: str, template: str = "fallback") -> Decision:
     escalation = scene.rules.escalation
     misses = scene.conversation.misses + 1
     if scene.waiting or misses >= escalation.misses:
-        handed = hand_over(scene, f"{misses} turns without an answer: {reason}")
-        return Decision(handed.kind, handed.reason, template=handed.template, miss=True, escalate=handed.escalate)
+        return replace(hand_over(scene, f"{misses} turns without an answer: {reason}"), miss=True)
     options: tuple[str, ...] = ()
     if scene.emotion in escalation.repeated_emotions:
         kind, template, options = DecisionKind.CLARIFY, "human_ask", (OFFER_HUMAN,)

@@ -76,9 +76,12 @@ def decide(
 
 def may_hold_several(decision: Decision) -> bool:
     """True where a message was answered, or not, by what it asks: then its questions may be answered one by one."""
-    by_content = decision.intent or decision.faq or decision.kind is DecisionKind.CLARIFY
-    kinds = (DecisionKind.FAQ, DecisionKind.TEMPLATE, DecisionKind.CLARIFY)
-    return bool(by_content) and decision.kind in kinds and decision.form_state is None
+    if decision.form_state is not None:
+        return False
+    if decision.kind is DecisionKind.TEMPLATE:
+        return bool(decision.intent)
+    given_up = decision.kind is DecisionKind.HANDOVER and decision.miss
+    return given_up or decision.kind in (DecisionKind.FAQ, DecisionKind.CLARIFY)
 
 
 def may_be_misread(decision: Decision, conversation: Conversation, rules: BotRules) -> bool:
@@ -297,7 +300,7 @@ def pending_offer(scene: Scene) -> Decision | None:
     if scene.agrees and options:
         offered = [(1.0, option) for option in options]
         return choose(scene, options[0]) if len(options) == 1 else ask_back(scene, offered, AGREED_TO_SEVERAL)
-    if scene.denies and options and OFFER_HUMAN not in options:
+    if scene.denies and options and options != (OFFER_HUMAN,):
         return missed(scene, "none of the offered options")
     role = scene.rules.roles.affirm if scene.agrees else scene.rules.roles.deny
     return choose(scene, f"intent:{role}") if role or scene.tap else None

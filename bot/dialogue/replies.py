@@ -99,6 +99,7 @@ def next_state(
         status = Status.WAITING if escalated else Status.BOT if status is Status.CLOSED else status
     answered = decision.kind in (DecisionKind.FAQ, DecisionKind.FORM, DecisionKind.SMALLTALK) or decision.intent
     misses = conversation.misses + 1 if decision.miss else 0 if answered else conversation.misses
+    asked = decision.kind is DecisionKind.CLARIFY and not decision.miss
     return replace(
         conversation,
         status=status,
@@ -106,6 +107,7 @@ def next_state(
         form=decision.form_state,
         moods=() if escalated else (*conversation.moods, decision.emotion)[-MOODS_KEPT:],
         misses=0 if escalated else misses,
+        asked_back=0 if escalated or answered else conversation.asked_back + asked,
         last_intent=decision.intent or conversation.last_intent,
         turns=conversation.turns + 1,
         options=decision.options,
@@ -185,12 +187,16 @@ class _Composer:
         decision = self.decision
         offered = tuple(button for value in decision.options if (button := self._option(value)))
         template, slots = decision.template, decision.slots
+        if template == "clarify_again" and not self.book.has(template):
+            template = "clarify"
         if (template in ("clarify", "clarify_one") and not offered) or not self.book.has(template):
             template = "fallback"
         if template == "clarify_one":
             slots, offered = {"option": offered[0].label}, ()
         reply = self._render(template, slots)
         state = decision.form_state if decision.kind is DecisionKind.FORM else None
+        own = {button.value for button in reply.buttons}
+        offered = tuple(button for button in offered if button.value not in own)
         reply = replace(reply, buttons=(*offered, *self._choices(state), *reply.buttons))
         return self._led(decision.lead, reply)
 
@@ -213,6 +219,10 @@ class _Composer:
         verb, _, name = value.partition(":")
         if verb == "intent" and name in self.rules.intents:
             return Button(shorten(self._in_language(self.rules.intents[name].titles), LABEL_LIMIT), value)
+        if verb == "human" and self.rules.roles.human:
+            return Button(
+                shorten(self._in_language(self.rules.intents[self.rules.roles.human].titles), LABEL_LIMIT), value
+            )
         if verb == "lang":
             return Button(LANGUAGE_NAMES.get(name, name), value)
         if verb == "faq" and name in self.entries:

@@ -110,7 +110,7 @@ def _in_context(
     certain = bool(hits) and alone.faq == hits[0].entry.id and hits[0].score >= engine.search.thresholds.accept
     if not before.asked or certain:
         return alone
-    leaning = leans(text, understood=alone.kind is not DecisionKind.CLARIFY)
+    leaning = leans(text, understood=alone.kind is not DecisionKind.CLARIFY and not alone.miss)
     if not leaning and not is_short(text):
         return alone
     together = found(engine, engine.understander.understand([f"{before.asked} {text}"], [lang])[0], lang)

@@ -62,10 +62,12 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "number_hidden": frozenset(),
     "unwanted": frozenset(),
     "earlier_question": frozenset(),
+    "clarify_again": frozenset(),
 }
 """What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
 handover, when an agent closes the conversation, to a rating, to the commands that need it, where a private number was
-hidden, to unwanted words, and to a button of a question that is closed."""
+hidden, to unwanted words, to a button of a question that is
+closed, and when it asks back once more."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "human": (),

@@ -46,6 +46,7 @@ class Conversation:
         form: the form being filled, if any.
         moods: the believed emotions of the last turns, oldest first, at most six.
         misses: how many turns in a row the bot did not know an answer.
+        asked_back: how many clarifying questions in a row led to no answer.
         last_intent: the intent acted upon last.
         turns: how many turns there have been.
         options: button values of the clarifying question asked last, empty once it is settled.
@@ -65,6 +66,7 @@ class Conversation:
     form: FormState | None = None
     moods: tuple[str, ...] = ()
     misses: int = 0
+    asked_back: int = 0
     last_intent: str = ""
     turns: int = 0
     options: tuple[str, ...] = ()

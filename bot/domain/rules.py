@@ -226,7 +226,8 @@ class EscalationRules:
         repeated_emotions: emotions that count when they come again.
         times: how many showings of them are enough,
         within: among this many turns.
-        misses: turns in a row without an answer that are enough.
+        misses: turns in a row without an answer that are enough; of clarifying questions one more, the last of which
+            offers a person.
         alerts: words that call for a human, the gravest first.
         desk: who gets a conversation, and how long it may lie.
     """

@@ -14,7 +14,9 @@ from bot.bot_files import BotFiles
 from bot.dialogue.engine import Engine
 from bot.dialogue.hearing import Hearing
 from bot.dialogue.rewriting import Rewriting
+from bot.domain.conversation import Conversation
 from bot.domain.messages import Attachment, ContentKind
+from bot.domain.records import TurnRecord
 from bot.domain.rules import ActionSpec, Announcement, DeskRules, Priority
 from bot.errors import UnavailableError
 from bot.pipeline import Pipeline
@@ -265,6 +267,29 @@ def test_an_edit_and_a_caption_lean_on_the_last_question_too(house: House, files
         house.log.accept(message)
         answered.append(pipeline.handle(message)["decision"]["faq"])
     assert answered[2] == answered[4] == SILK.id
+
+
+def test_what_the_question_before_explains_is_not_given_up(house: House, files: BotFiles) -> None:
+    engine = Engine(Reader(), Shelf(), {entry.id: entry for entry in (ENTRY, SILK)})
+    pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
+    for conversation, asked in (("api-7", "How do I wash wool?"), ("api-8", "")):
+        house.log.accept(house.says("hi", 0, conversation))
+        house.log.record_turn(
+            TurnRecord(
+                house.says("hi", 0, conversation),
+                house.clock.now(),
+                (),
+                {},
+                Conversation(conversation, asked_back=2, asked=asked, told=(ENTRY.id,), turns=1),
+            )
+        )
+    decisions = []
+    for conversation in ("api-7", "api-8"):
+        message = house.says("And silk?", 1, conversation)
+        house.log.accept(message)
+        decisions.append(pipeline.handle(message)["decision"])
+    assert (decisions[0]["faq"], decisions[0]["escalate"]) == (SILK.id, "")
+    assert decisions[1]["kind"] == "handover"
 
 
 class CertainReader(Reader):

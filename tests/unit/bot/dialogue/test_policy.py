@@ -728,3 +728,45 @@ def test_a_button_without_a_mark_confirms_nothing_that_cannot_be_undone():
     _, now = confirming("order_cancel", "FD11111111")
     assert decide(read("yes:"), now, (), HIT_THRESHOLDS, RULES, C.BUTTON).template == "confirm_order"
     assert decide(read("yes:"), now, (), HIT_THRESHOLDS, RULES).action == "order_cancellation", "typed by a caller"
+
+
+DOUBTFUL = ("something about it", ("invoice", 0.3), ("gift_card", 0.25), ("jobs", 0.2))
+
+
+def turns(*readings: Understanding, before: Conversation = START) -> list[Decision]:
+    decisions = []
+    for reading in readings:
+        decisions.append(decide(reading, before, (), HIT_THRESHOLDS, RULES))
+        before = next_state(before, reading, decisions[-1], RULES)
+    return decisions
+
+
+def test_asking_back_offers_a_person_and_then_brings_one():
+    first, second, third = turns(*[read(*DOUBTFUL)] * 3)
+    assert (first.template, first.options) == ("clarify", ("intent:invoice", "intent:gift_card", "intent:jobs"))
+    assert (second.template, second.options) == ("clarify_again", ("intent:invoice", "intent:gift_card", "human:"))
+    assert (third.kind, third.template) == (K.HANDOVER, "handover")
+    assert third.escalate.startswith("asked back 2 times")
+
+
+def test_an_answer_in_between_makes_asking_back_new():
+    answered = read("invoice please", ("invoice", 0.95), ("jobs", 0.01))
+    decisions = turns(read(*DOUBTFUL), read(*DOUBTFUL), answered, read(*DOUBTFUL))
+    assert decisions[-1].template == "clarify"
+
+
+def test_none_of_the_offered_options_is_no_to_a_person():
+    now = replace(START, options=("intent:invoice", "human:"))
+    assert decide(read("no"), now, (), HIT_THRESHOLDS, RULES).miss
+
+
+def test_who_waits_already_is_offered_no_person():
+    decisions = turns(*[read(*DOUBTFUL)] * 3, before=WAITING)
+    assert [decision.template for decision in decisions] == ["clarify", "clarify", "handover_waiting"]
+    assert decisions[-1].escalate == ""
+
+
+def test_a_bad_mood_makes_a_handover_for_want_of_an_answer_more_urgent():
+    before = replace(START, misses=1)
+    decision = decide(read("eh", oos=0.99, emotion=("disappointment", 0.7)), before, (), HIT_THRESHOLDS, RULES)
+    assert (decision.kind, decision.miss, decision.priority) == (K.HANDOVER, True, Priority.HIGH)

@@ -61,6 +61,15 @@ def test_a_clarifying_question_shows_titles_and_questions() -> None:
     assert [button.label for button in reply.buttons] == ["Invoices and receipts", "Question a?", "Something else"]
 
 
+def test_a_person_is_offered_by_title_but_once() -> None:
+    decision = Decision(K.CLARIFY, "r", template="clarify_again", options=("intent:invoice", "human:"), lang="en")
+    (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
+    assert [button.label for button in reply.buttons] == ["Invoices and receipts", "Talk to a person", "Something else"]
+    asked = Decision(K.CLARIFY, "r", template="human_ask", options=("human:",), lang="en")
+    (reply,) = fill(asked, START, RULES, BOT.templates, ENTRIES).replies
+    assert [button.label for button in reply.buttons] == ["Yes please", "No thanks"]
+
+
 def test_a_single_option_is_asked_by_name() -> None:
     decision = Decision(K.CLARIFY, "r", template="clarify_one", options=("intent:invoice",), lang="zh")
     (reply,) = fill(decision, START, RULES, BOT.templates, ENTRIES).replies
