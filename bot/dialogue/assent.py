@@ -16,8 +16,12 @@ _PUTS_OFF = re.compile(
     r"^(?:wait|hold on|hang on|(?:one|just a|give me a) (?:moment|second|sec|minute)|let me (?:check|look)|why\b"
     r"|what for|等一下|等一等|等等|稍等|等会|我(?:先)?(?:找|看|查)|为什么|为何|为啥|干嘛)"
 )
-_PUTTING_OFF = 40
+_SHORT = 40
 """Characters; a longer message is a text that begins like this."""
+_ANOTHER_ORDER = re.compile(
+    r"\b(?:(?:an)?other|different|wrong) (?:order|number)\b|\border (?:number )?is wrong\b"
+    r"|(?:另|别|其他|其它|错)[一外的个]{0,3}(?:订单|单号|单)|(?:订单|单)号?(?:错|不对)"
+)
 _COURTESY = re.compile(
     r"(?:(?:ok(?:ay)?|k|alright|all right|right|great|good|perfect|fine|cool|nice|super|lovely|got it|i see"
     r"|understood|noted|thanks|thank you|thx|cheers|ta|very much|so much|a lot|many|bye|goodbye"
@@ -46,7 +50,13 @@ def doubts(text: str) -> bool:
 def puts_off(text: str) -> bool:
     """Whether a short message asks for time or for a reason, so that it answers no question."""
     said = folded(text).strip()
-    return len(said) <= _PUTTING_OFF and bool(_PUTS_OFF.match(said))
+    return len(said) <= _SHORT and bool(_PUTS_OFF.match(said))
+
+
+def means_another_order(text: str) -> bool:
+    """Whether a short message says that another order is meant than the one that was named."""
+    said = folded(text)
+    return len(said) <= _SHORT and bool(_ANOTHER_ORDER.search(said))
 
 
 def is_courtesy(text: str) -> bool:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 
 from bot.alerts import named, without
-from bot.dialogue.assent import doubts, puts_off
+from bot.dialogue.assent import doubts, means_another_order, puts_off
 from bot.domain.conversation import FormState
 from bot.domain.rules import CONFIRM, Choice, FormSpec, Slot, SlotType
 from nlu.types import Entity
@@ -24,6 +24,8 @@ _EMAIL = re.compile(
 _PHONE = re.compile(r"(?<![0-9])\+?(?:[0-9][ ()./-]{0,2}){6,14}[0-9](?![0-9])")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT = re.compile(r"[A-Z]{3} [0-9]+(?:\.[0-9]+)?")
+_NAMES_WHAT = re.compile(r"(?:\b(?:is|be)|['\u2019]s|[是为:：])[\s.。!！]*$", re.IGNORECASE)
+_FEW_WORDS = 5
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 
 
@@ -45,12 +47,14 @@ class FormStep:
         state: the form's state; after `DONE` and `FAILED` its last one.
         template: what asks next, empty after `DONE` and `FAILED`.
         lead: a template said before it, empty for none.
+        corrects: True where it replaces something that was given before.
     """
 
     outcome: Outcome
     state: FormState
     template: str = ""
     lead: str = ""
+    corrects: bool = False
 
 
 def plain(text: str) -> str:
@@ -89,20 +93,7 @@ def read_answer(slot: Slot, text: str, entities: Sequence[Entity] = ()) -> str |
 
 def residue(slot: Slot, text: str, entities: Sequence[Entity] = ()) -> int:
     """How much a message says besides the value itself: words, a Chinese character counting as half of one."""
-    rest = unicodedata.normalize("NFKC", text)
-    match slot.type:
-        case SlotType.ORDER_NUMBER:
-            rest = _order_pattern(slot.prefix, slot.digits).sub(" ", rest)
-        case SlotType.EMAIL:
-            rest = _EMAIL.sub(" ", rest)
-        case SlotType.CHOICE:
-            rest = without(rest, (wording for choice in slot.choices for wording in _wordings(choice)))
-        case _:
-            for entity in entities:
-                rest = rest.replace(entity.text, " ") if slot.entity and entity.type == slot.entity else rest
-    words = re.findall(r"[a-z']+", rest, re.IGNORECASE)
-    han = re.findall(r"[\u3400-\u9fff]", rest)
-    return len(words) + (len(han) + 1) // 2
+    return _words(_without_values(slot, text, entities))
 
 
 def prefill(spec: FormSpec, text: str, entities: Sequence[Entity], known: Mapping[str, str]) -> dict[str, str]:
@@ -148,6 +139,7 @@ def answer(
     *,
     agrees: bool,
     denies: bool,
+    refuses: bool = False,
     wanted: str = "",
 ) -> FormStep | None:
     """Takes a message as the answer to what the form asked.
@@ -159,20 +151,26 @@ def answer(
         entities: entities in it.
         agrees: True where it says yes.
         denies: True where it says no.
+        refuses: True where it says no or begins with a word of refusal.
         wanted: what a message that says no wants instead.
 
     Returns:
         The next step, or None where the message does not answer the question.
     """
     slot = spec.slot(state.asking)
+    if (refuses or denies) and means_another_order(text) and (again := _another_order(spec, state, text, entities)):
+        return again
     if slot is None:
-        return _confirmation(spec, state, text, entities, agrees=agrees, denies=denies, wanted=wanted)
-    no_words = slot.type is SlotType.TEXT and (agrees or denies or puts_off(text))
+        return _confirmation(spec, state, text, entities, agrees=agrees, denies=denies or refuses, wanted=wanted)
+    changed = _changed(spec, state, slot, text, entities, refuses=refuses)
+    no_words = slot.type is SlotType.TEXT and (agrees or denies or changed or puts_off(text))
     value = None if no_words else read_answer(slot, text, entities)
-    if value is None:
+    if value is None and not changed:
         return None
     others = {s.name: v[0] for s in spec.slots if s.name not in state.slots and (v := find_values(s, text, entities))}
-    return proceed(spec, replace(state, slots={**state.slots, **others, slot.name: value}))
+    answered = {} if value is None else {slot.name: value}
+    step = proceed(spec, replace(state, slots={**state.slots, **others, **changed, **answered}))
+    return replace(step, corrects=bool(changed))
 
 
 def retry(spec: FormSpec, state: FormState) -> FormStep:
@@ -188,6 +186,57 @@ def question(spec: FormSpec, state: FormState) -> str:
     """The template of the question that waits for an answer."""
     slot = spec.slot(state.asking)
     return slot.prompt if slot else spec.confirm
+
+
+def _changed(
+    spec: FormSpec, state: FormState, asked: Slot, text: str, entities: Sequence[Entity], *, refuses: bool
+) -> dict[str, str]:
+    """Other values for what was given before, in a message that refuses or says no more than such a value."""
+    changed = {}
+    for slot in spec.slots:
+        if slot.type in (SlotType.TEXT, asked.type) or slot.name not in state.slots:
+            continue
+        fresh = [value for value in find_values(slot, text, entities) if value != state.slots[slot.name]]
+        if fresh and (refuses or _is_mere_value(slot, text, entities)):
+            changed[slot.name] = fresh[-1]
+    return changed
+
+
+def _another_order(spec: FormSpec, state: FormState, text: str, entities: Sequence[Entity]) -> FormStep | None:
+    """Asks for the order number anew, where one was given and the message names none."""
+    given = next((s for s in spec.slots if s.type is SlotType.ORDER_NUMBER and s.name in state.slots), None)
+    if given is None or find_values(given, text, entities):
+        return None
+    kept = {name: value for name, value in state.slots.items() if name != given.name}
+    return replace(proceed(spec, replace(state, slots=kept)), lead="form_again", corrects=True)
+
+
+def _is_mere_value(slot: Slot, text: str, entities: Sequence[Entity]) -> bool:
+    """True for a value alone, or after a few words that name it: "the order number is FD20481937"."""
+    rest = _without_values(slot, text, entities)
+    return not _words(rest) or (_words(rest) <= _FEW_WORDS and bool(_NAMES_WHAT.search(rest)))
+
+
+def _without_values(slot: Slot, text: str, entities: Sequence[Entity]) -> str:
+    """A message without what it names for a slot."""
+    rest = unicodedata.normalize("NFKC", text)
+    match slot.type:
+        case SlotType.ORDER_NUMBER:
+            return _order_pattern(slot.prefix, slot.digits).sub(" ", rest)
+        case SlotType.EMAIL:
+            return _EMAIL.sub(" ", rest)
+        case SlotType.CHOICE:
+            return without(rest, (wording for choice in slot.choices for wording in _wordings(choice)))
+        case _:
+            for entity in entities:
+                rest = rest.replace(entity.text, " ") if slot.entity and entity.type == slot.entity else rest
+            return rest
+
+
+def _words(text: str) -> int:
+    words = re.findall(r"[a-z']+", text, re.IGNORECASE)
+    han = re.findall(r"[\u3400-\u9fff]", text)
+    return len(words) + (len(han) + 1) // 2
 
 
 def _confirmation(

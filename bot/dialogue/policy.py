@@ -276,11 +276,12 @@ def active_form(scene: Scene) -> Decision | None:
         scene.text,
         scene.understanding.entities,
         agrees=scene.agrees_in_words if _is_binding(scene, state) else scene.agrees,
-        denies=scene.refuses if state.asking == CONFIRM else scene.denies,
+        denies=scene.denies,
+        refuses=scene.refuses,
         wanted=instead(scene.text, scene.rules.words.no),
     )
     aside = _aside(scene, state)
-    if step and not (aside and _is_new_wish(scene, state, aside)):
+    if step and (step.corrects or not (aside and _is_new_wish(scene, state, aside))):
         return go_on(scene, step, f"form {spec.name}: {state.asking} answered")
     if scene.denies:
         return _cancel(scene, f"form {spec.name}: no answer to {state.asking} wanted")

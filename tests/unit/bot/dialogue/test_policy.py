@@ -770,3 +770,42 @@ def test_a_bad_mood_makes_a_handover_for_want_of_an_answer_more_urgent():
     before = replace(START, misses=1)
     decision = decide(read("eh", oos=0.99, emotion=("disappointment", 0.7)), before, (), HIT_THRESHOLDS, RULES)
     assert (decision.kind, decision.miss, decision.priority) == (K.HANDOVER, True, Priority.HIGH)
+
+
+ADDRESS = FormState("address", {"order_number": "FD20481937"}, "new_address", 0, "change_address")
+WISH = FormState("problem", {"order_number": "FD20481937"}, "wish", 0, "damaged_item")
+HAS_ADDRESS = FormState(
+    "address", {"order_number": "FD20481937", "new_address": "Lark Road 1"}, "confirm", 0, "change_address"
+)
+NEW = {"order_number": "FD22222222"}
+CORRECTIONS = {
+    "a number after no, a text asked": (ADDRESS, "no, the order number is FD22222222", "new_address", NEW),
+    "in Chinese": (ADDRESS, "不对，订单号是FD22222222", "new_address", NEW),
+    "a number alone": (ADDRESS, "FD22222222", "new_address", NEW),
+    "a number by its name": (ADDRESS, "Sorry, my order number is FD22222222.", "new_address", NEW),
+    "in Chinese, by its name": (ADDRESS, "订单号应该是 FD22222222", "new_address", NEW),
+    "a choice asked": (WISH, "no, the order number is FD22222222", "wish", NEW),
+    "the other order": (ADDRESS, "no, the other order", "order_number", {}),
+    "the other order, in Chinese": (WISH, "不对，是另一个订单", "order_number", {}),
+    "the other order, at the confirmation": (
+        HAS_ADDRESS,
+        "no, the other order",
+        "order_number",
+        {"new_address": "Lark Road 1"},
+    ),
+    "an address with a number in it": (
+        ADDRESS,
+        "Lark Road 7, next to the depot of FD22222222",
+        "confirm",
+        {"order_number": "FD20481937", "new_address": "Lark Road 7, next to the depot of FD22222222"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("state", "text", "asks", "slots"), CORRECTIONS.values(), ids=CORRECTIONS)
+def test_what_was_given_before_is_corrected_within_a_form(state, text, asks, slots):
+    lang = "zh" if any(letter > "\u3400" for letter in text) else "en"
+    for intents in ((), (("order_status", 0.9), ("invoice", 0.01))):
+        decision = decide(read(text, *intents, lang=lang), replace(START, form=state), (), HIT_THRESHOLDS, RULES)
+        assert decision.form_state is not None, decision.reason
+        assert (decision.form_state.asking, decision.form_state.slots) == (asks, slots)
