@@ -23,6 +23,12 @@ _JOINED = re.compile(
 _POINTING = re.compile(
     r"\b(?:it|its|they|them|their|that|those|these|this|there|ones?)\b|它|这个|那个|之后", re.IGNORECASE
 )
+_JOINS = re.compile(
+    r"(?:(?:and|also|or|then|ok|okay|please|now|for|what about|how about|(?:the|my) other|other|another|one)\b"
+    r"|(?:order|number)\b"
+    r"|那么|那|还有|然后|或者|也|再|呢|另一个|另外|这个|订单|单号|号|[\s\W_])*+",
+    re.IGNORECASE,
+)
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
 _HAN_WORDS = 0.6
@@ -48,6 +54,11 @@ def leans(text: str, *, understood: bool) -> bool:
     if _JOINED.search(said) or _POINTING.search(said):
         return True
     return not understood and is_short(said)
+
+
+def joins_only(text: str) -> bool:
+    """Whether words say nothing but that they continue: what is left of "And FD20481938?" without the number."""
+    return bool(_JOINS.fullmatch(text))
 
 
 def is_short(text: str) -> bool:

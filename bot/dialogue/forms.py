@@ -93,7 +93,23 @@ def read_answer(slot: Slot, text: str, entities: Sequence[Entity] = ()) -> str |
 
 def residue(slot: Slot, text: str, entities: Sequence[Entity] = ()) -> int:
     """How much a message says besides the value itself: words, a Chinese character counting as half of one."""
-    return _words(_without_values(slot, text, entities))
+    return _words(without_values(slot, text, entities))
+
+
+def without_values(slot: Slot, text: str, entities: Sequence[Entity]) -> str:
+    """A message without the values that it names for a slot."""
+    rest = unicodedata.normalize("NFKC", text)
+    match slot.type:
+        case SlotType.ORDER_NUMBER:
+            return _order_pattern(slot.prefix, slot.digits).sub(" ", rest)
+        case SlotType.EMAIL:
+            return _EMAIL.sub(" ", rest)
+        case SlotType.CHOICE:
+            return without(rest, (wording for choice in slot.choices for wording in _wordings(choice)))
+        case _:
+            for entity in entities:
+                rest = rest.replace(entity.text, " ") if slot.entity and entity.type == slot.entity else rest
+            return rest
 
 
 def prefill(spec: FormSpec, text: str, entities: Sequence[Entity], known: Mapping[str, str]) -> dict[str, str]:
@@ -213,24 +229,8 @@ def _another_order(spec: FormSpec, state: FormState, text: str, entities: Sequen
 
 def _is_mere_value(slot: Slot, text: str, entities: Sequence[Entity]) -> bool:
     """True for a value alone, or after a few words that name it: "the order number is FD20481937"."""
-    rest = _without_values(slot, text, entities)
+    rest = without_values(slot, text, entities)
     return not _words(rest) or (_words(rest) <= _FEW_WORDS and bool(_NAMES_WHAT.search(rest)))
-
-
-def _without_values(slot: Slot, text: str, entities: Sequence[Entity]) -> str:
-    """A message without what it names for a slot."""
-    rest = unicodedata.normalize("NFKC", text)
-    match slot.type:
-        case SlotType.ORDER_NUMBER:
-            return _order_pattern(slot.prefix, slot.digits).sub(" ", rest)
-        case SlotType.EMAIL:
-            return _EMAIL.sub(" ", rest)
-        case SlotType.CHOICE:
-            return without(rest, (wording for choice in slot.choices for wording in _wordings(choice)))
-        case _:
-            for entity in entities:
-                rest = rest.replace(entity.text, " ") if slot.entity and entity.type == slot.entity else rest
-            return rest
 
 
 def _words(text: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from bot.alerts import heard, named
 from bot.dialogue import forms
 from bot.dialogue.assent import instead
+from bot.dialogue.context import joins_only
 from bot.dialogue.moves import (
     OFFER_HUMAN,
     act_on,
@@ -307,6 +308,19 @@ def pending_offer(scene: Scene) -> Decision | None:
     return choose(scene, f"intent:{role}") if role or scene.tap else None
 
 
+def same_again(scene: Scene) -> Decision | None:
+    """A mere value that the form filled last takes, as in "And FD20481938?": the same wish with that value."""
+    rule = scene.rules.intents.get(scene.conversation.last_intent)
+    spec = scene.rules.forms.get(rule.form) if rule else None
+    if rule is None or spec is None or not spec.confirm or scene.tap:
+        return None
+    entities = scene.understanding.entities
+    named = [slot for slot in spec.slots if slot.entity and forms.find_values(slot, scene.text, entities)]
+    if not any(joins_only(forms.without_values(slot, scene.text, entities)) for slot in named):
+        return None
+    return act_on(scene, rule.name, f"{rule.name} again, with another value")
+
+
 def unwanted(scene: Scene) -> Decision | None:
     """Words that nobody should have to read, in a message that asks nothing the bot knows: a request to stay polite."""
     if scene.tap is not None or not named(scene.text, scene.rules.unwanted):
@@ -360,6 +374,7 @@ RULES: tuple[Rule, ...] = (
     negative_emotion,
     active_form,
     pending_offer,
+    same_again,
     unwanted,
     unknown_language,
     out_of_scope,

@@ -809,3 +809,27 @@ def test_what_was_given_before_is_corrected_within_a_form(state, text, asks, slo
         decision = decide(read(text, *intents, lang=lang), replace(START, form=state), (), HIT_THRESHOLDS, RULES)
         assert decision.form_state is not None, decision.reason
         assert (decision.form_state.asking, decision.form_state.slots) == (asks, slots)
+
+
+AGAIN = {
+    "and": ("And FD20481938?", "order_status", "order_status"),
+    "what about": ("what about my other order, FD20481938", "order_status", "order_status"),
+    "a number alone": ("FD20481938", "order_cancel", "order_cancel"),
+    "in Chinese": ("那FD20481938呢？", "order_status", "order_status"),
+    "also in Chinese": ("还有订单 FD20481938", "order_status", "order_status"),
+    "words of its own": ("please ship FD20481938 tomorrow", "order_status", ""),
+    "another wish": ("cancel FD20481938", "order_status", ""),
+    "no value": ("and?", "order_status", ""),
+    "after an answer without a form": ("And FD20481938?", "invoice", ""),
+    "after a form that asks no confirmation": ("ann@lark.example", "wholesale", ""),
+    "after nothing": ("And FD20481938?", "", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "last", "intent"), AGAIN.values(), ids=AGAIN)
+def test_a_mere_value_asks_the_last_question_again(text, last, intent):
+    lang = "zh" if "那" in text or "还" in text else "en"
+    decision = decide(read(text, lang=lang), replace(START, last_intent=last), (), HIT_THRESHOLDS, RULES)
+    assert decision.intent == intent, decision.reason
+    if intent:
+        assert (decision.template, decision.slots) == ("confirm_order", {"order_number": "FD20481938"})
