@@ -42,6 +42,11 @@ def say(scene: Scene, template: str, reason: str) -> Decision:
     return Decision(DecisionKind.TEMPLATE, reason, template=template, form_state=scene.form)
 
 
+def ask_privately(scene: Scene) -> Decision:
+    """Declines to give or remove data in a group: it is everybody's there."""
+    return say(scene, "ask_privately", "in a group the data is everybody's")
+
+
 def act_on(scene: Scene, intent: str, reason: str) -> Decision:
     """Follows an intent's route."""
     rule = scene.rules.intents[intent]
@@ -98,6 +103,8 @@ def choose(scene: Scene, option: str) -> Decision:
         return replace(quote_faq(scene, value, f"the customer asked for all of FAQ entry {value}"), whole=True)
     if verb == "lang" and value in scene.rules.languages:
         return replace(say(scene, "language_set", f"the customer chose the language {value}"), lang=value)
+    if verb == "erase" and scene.conversation.is_group:
+        return ask_privately(scene)
     if verb == "erase":
         erased = say(scene, "erased", "the customer had their data removed")
         return replace(erased, personal="erase", form_state=None)

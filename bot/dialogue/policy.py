@@ -17,6 +17,7 @@ from bot.dialogue.moves import (
     OFFER_HUMAN,
     act_on,
     ask_back,
+    ask_privately,
     candidate_intents,
     choose,
     go_on,
@@ -184,6 +185,8 @@ def command(scene: Scene) -> Decision | None:
     if linked := _deep_link(scene, name, scene.text.split(maxsplit=1)[1:]):
         return linked
     match scene.rules.commands.get(name):
+        case "export" | "erase" if scene.conversation.is_group:
+            return ask_privately(scene)
         case "human":
             return hand_over(scene, f"command {name}")
         case "cancel":

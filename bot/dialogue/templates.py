@@ -63,11 +63,12 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "unwanted": frozenset(),
     "earlier_question": frozenset(),
     "clarify_again": frozenset(),
+    "ask_privately": frozenset(),
 }
 """What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
 handover, when an agent closes the conversation, to a rating, to the commands that need it, where a private number was
 hidden, to unwanted words, to a button of a question that is
-closed, and when it asks back once more."""
+closed, when it asks back once more, and where data is asked for in a group."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "human": (),

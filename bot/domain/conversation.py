@@ -79,6 +79,11 @@ class Conversation:
     answered: str = ""
     earlier: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_group(self) -> bool:
+        """True where several people write: the chat ids of Telegram's groups are negative."""
+        return self.id.startswith("telegram:-")
+
     def afresh(self) -> Conversation:
         """What outlasts a long pause or an agent's help: who the customer is and what was announced."""
         return Conversation(

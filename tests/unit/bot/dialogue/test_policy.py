@@ -833,3 +833,19 @@ def test_a_mere_value_asks_the_last_question_again(text, last, intent):
     assert decision.intent == intent, decision.reason
     if intent:
         assert (decision.template, decision.slots) == ("confirm_order", {"order_number": "FD20481938"})
+
+
+GROUP_CHAT = replace(START, id="telegram:-5")
+
+
+@pytest.mark.parametrize("status", [Status.BOT, Status.AGENT])
+@pytest.mark.parametrize(("text", "kind"), [("/export", C.TEXT), ("/delete@shop_bot", C.TEXT), ("erase:", C.BUTTON)])
+def test_in_a_group_nobody_gets_or_removes_everybodys_data(text, kind, status):
+    decision = decide(read(text), replace(GROUP_CHAT, status=status), (), HIT_THRESHOLDS, RULES, kind)
+    assert (decision.template, decision.personal) == ("ask_privately", "")
+    alone = replace(START, id="telegram:5", status=status)
+    assert decide(read(text), alone, (), HIT_THRESHOLDS, RULES, kind).template != "ask_privately"
+
+
+def test_in_a_group_the_notice_on_privacy_is_given():
+    assert decide(read("/privacy"), GROUP_CHAT, (), HIT_THRESHOLDS, RULES).template == "privacy"
