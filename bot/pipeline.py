@@ -168,9 +168,13 @@ class Pipeline:
         return replace(filled, replies=(*new.values(), *filled.replies)), replace(before, announced=told)
 
     def _with_related(self, engine: Engine, decision: Decision) -> Decision:
-        """Adds what others asked besides, and what is asked in like words, to an FAQ answer."""
+        """Adds what others asked besides, and what is asked in like words, to an FAQ answer.
+
+        Who is upset gets the answer alone.
+        """
         limit = self._rules.related
-        if decision.kind is not DecisionKind.FAQ or not limit:
+        upset = decision.emotion in self._rules.escalation.bad_moods
+        if decision.kind is not DecisionKind.FAQ or upset or not limit:
             return decision
         asked = self._log.co_asked(decision.faq, limit)
         alike = [entry.id for entry in engine.search.related(decision.faq, limit)]

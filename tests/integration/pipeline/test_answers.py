@@ -22,7 +22,7 @@ from bot.errors import UnavailableError
 from bot.pipeline import Pipeline
 from nlu.patterns import find_patterns
 from nlu.text import normalise
-from nlu.types import Understanding
+from nlu.types import Distribution, Score, Understanding
 from retrieval.types import Hit
 from tests.integration.pipeline.house import ENTRY, LONG, SILK, House, Reader, Search
 
@@ -94,6 +94,24 @@ def test_an_faq_answer_offers_what_others_asked_and_what_is_alike(house: House) 
         house.intake.answer(house.says("faq:iron.en", 2, conversation))
     again = house.intake.answer(house.says("faq:wool.en", 2))
     assert again["decision"]["related"] == ["iron.en", "silk.en"]
+
+
+class UpsetReader(Reader):
+    def _read(self, text: str, lang: str | None) -> Understanding:
+        calm = super()._read(text, lang)
+        return replace(calm, heads={**calm.heads, "emotion": Distribution((Score("disappointment", 0.7),))})
+
+
+@pytest.mark.parametrize(("reader", "related"), [(Reader(), ["silk.en"]), (UpsetReader(), [])], ids=["calm", "upset"])
+def test_who_is_upset_gets_an_answer_without_anything_beside_it(
+    house: House, files: BotFiles, reader: Reader, related: list[str]
+) -> None:
+    engine = Engine(reader, Shelf(), {entry.id: entry for entry in (ENTRY, SILK)})
+    pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
+    message = house.says("How do I wash wool? #product_details")
+    house.log.accept(message)
+    decision = pipeline.handle(message)["decision"]
+    assert (decision["faq"], decision["related"]) == (ENTRY.id, related)
 
 
 def test_of_a_long_answer_some_is_said_first_and_all_on_demand(house: House) -> None:
