@@ -22,7 +22,7 @@ MAX_TEXT = 500
 
 _MIN_LETTERS = 2
 _CONFIRMABLE = ("template", "form", "faq")
-_BUTTON_VALUE = re.compile(r"(?:intent|faq|more|say):.*|(?:human|yes|no):", re.DOTALL)
+_BUTTON_VALUE = re.compile(r"(?:intent|faq|more|say):.*|(?:human|yes|no):[0-9a-f]*", re.DOTALL)
 _COMMAND = re.compile(r"/[A-Za-z]")
 
 

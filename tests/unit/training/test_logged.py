@@ -84,6 +84,7 @@ DROPPED = {
     "empty": (corrected(" \u200b ", intent="goodbye"), "empty"),
     "button": (replace(corrected("gift card", intent="goodbye"), kind="button"), "a button"),
     "typed button value": (corrected("intent:goodbye", intent="goodbye"), "a button"),
+    "typed yes to a question": (corrected("yes:3fa2c1d0", intent="goodbye"), "a button"),
     "command": (corrected("/help", intent="goodbye"), "a command"),
     "digits only": (corrected("1", intent="goodbye"), "too short"),
     "too long": (corrected("very " * 101, intent="goodbye"), "longer than 500 characters"),
