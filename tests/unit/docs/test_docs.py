@@ -304,6 +304,17 @@ def test_compose_names_what_exists() -> None:
         assert required == set(re.findall(r"\b([A-Z]+_[A-Z_]+)\b", script))
 
 
+def test_compose_passes_every_setting() -> None:
+    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text("utf-8"))["services"]
+    of_the_image = set(re.findall(r"FRONTDESK_[A-Z_]+", (ROOT / "docker/Dockerfile").read_text("utf-8")))
+    assert of_the_image == {f"FRONTDESK_{name}" for name in ("BOT_DIR", "DATA_DIR", "HOST", "PORT")}
+    passed = services["bot"]["environment"]
+    assert set(SETTINGS) - set(passed) == of_the_image | {"FRONTDESK_RETRAIN_SCHEDULE"}
+    assert "FRONTDESK_RETRAIN_SCHEDULE" in services["trainer"]["environment"]
+    # An empty text would be a wrong value of a number or a word.
+    assert not [name for name, value in passed.items() if value is not None and value.endswith(":-}")]
+
+
 def test_compose_trusts_a_proxy_on_the_host_and_lets_nobody_else_in() -> None:
     bot = yaml.safe_load((ROOT / "docker/compose.yaml").read_text("utf-8"))["services"]["bot"]
     trusted = bot["environment"]["FRONTDESK_TRUSTED_PROXIES"].partition(":-")[2].rstrip("}")
