@@ -50,14 +50,16 @@ class HttpActions:
         """Runs an action; see the port `Actions`."""
         if self._breaker.is_open:
             raise UnavailableError(f"{self._url} failed and is left alone for a while")
-        path = action.path.format_map({name: _part(value) for name, value in slots.items()})
+        path = action.path.format_map({name: _part(name, value) for name, value in slots.items()})
+        # Errors are logged: they name the path as it is declared, not what a customer filled in.
+        what = f"{action.method} {action.path}"
         try:
             content = self._request(action, path, dict(slots), once)
         except (httpx.HTTPError, UnavailableError) as error:
             self._breaker.failed()
-            raise UnavailableError(f"{action.method} {path} gave no answer: {error or type(error).__name__}") from error
+            raise UnavailableError(f"{what} gave no answer: {_why(error)}") from error
         self._breaker.succeeded()
-        return _values(content, f"{action.method} {path}")
+        return _values(content, what)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -90,10 +92,17 @@ def _answer(response: httpx.Response) -> bytes:
     return response.content
 
 
-def _part(value: str) -> str:
+def _why(error: Exception) -> str:
+    """What went wrong, without the address, which holds what a customer filled in."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"status {error.response.status_code}"
+    return str(error) or type(error).__name__
+
+
+def _part(name: str, value: str) -> str:
     """A value as one part of a path; dots alone would lead out of it."""
     if not value.strip("."):
-        raise UnavailableError(f"{value!r} cannot be a part of an address")
+        raise UnavailableError(f"the value of {name} cannot be a part of an address")
     return quote(value, safe="")
 
 

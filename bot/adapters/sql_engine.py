@@ -99,6 +99,7 @@ def _create(url: URL, connect_args: dict[str, Any]) -> Engine:
         url,
         connect_args=connect_args,
         json_serializer=_to_json,
+        hide_parameters=True,  # errors are logged, and parameters hold what customers wrote
         pool_pre_ping=url.get_backend_name() != "sqlite",
         pool_size=_CONNECTIONS // 3,
         max_overflow=_CONNECTIONS - _CONNECTIONS // 3,

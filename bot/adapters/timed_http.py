@@ -48,7 +48,8 @@ class TimedHttp:
 
         Raises:
             httpx.HTTPError: there was none.
-            UnavailableError: it is too long or took too long.
+            UnavailableError: it is too long or took too long; of the address, which may hold a key or what a customer
+                wrote, it names the host only.
         """
         exchange = self._exchange(method, url, seconds, most_bytes, content)
         return asyncio.run_coroutine_threadsafe(exchange, _loop()).result()
@@ -65,7 +66,7 @@ class TimedHttp:
                 received = b"" if response.is_server_error else await _read(response, most_bytes)
                 return httpx.Response(response.status_code, content=received, request=response.request)
         except TimeoutError as error:
-            raise UnavailableError(f"{url} took too long to answer") from error
+            raise UnavailableError(f"{httpx.URL(url).host} took too long to answer") from error
 
 
 async def _read(response: httpx.Response, most_bytes: int) -> bytes:
@@ -73,7 +74,7 @@ async def _read(response: httpx.Response, most_bytes: int) -> bytes:
     async for chunk in response.aiter_bytes():
         received += chunk
         if len(received) > most_bytes:
-            raise UnavailableError(f"{response.url} answered with more than {most_bytes:,} bytes")
+            raise UnavailableError(f"{response.url.host} answered with more than {most_bytes:,} bytes")
     return bytes(received)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import NoReturn
 
-import structlog
 import typer
 
 from bot.cli import ask, console, customers, doctor, importing, knowledge, learn, releases, retrain, serve, stories
+from bot.cli.log_lines import set_up_logging
 from bot.cli.output import fail
 from bot.errors import FaqError, FrontdeskError
 
@@ -27,7 +26,8 @@ for module in (serve, ask, stories, learn, retrain, releases, importing, knowled
 
 def main() -> None:
     """Runs the command; errors that a person can mend end in one clear line and exit code 2."""
-    _set_up_logging()
+    _quieten_libraries()
+    set_up_logging()
     try:
         sys.exit(app(standalone_mode=False, prog_name="frontdesk"))
     except typer.TyperException as error:
@@ -53,21 +53,7 @@ def _fail_usage(error: typer.TyperException) -> NoReturn:
     fail(f"{message}{end} See `{command} --help`.")
 
 
-def _set_up_logging() -> None:
-    """Logs go to stderr, so that stdout carries answers alone; libraries speak up only when something is wrong."""
+def _quieten_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )

@@ -64,6 +64,7 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """
     return uvicorn.Config(
         app,
+        log_config=None,  # its lines go where all others do, masked
         log_level="warning",
         access_log=False,
         proxy_headers=True,

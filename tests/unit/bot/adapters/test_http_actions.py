@@ -87,6 +87,22 @@ def test_a_failure_is_tried_again_once(first):
         actions(Api(httpx.Response(500), httpx.Response(502))).call(LOOKUP, SLOTS, "m")
 
 
+ANSWERLESS = {
+    "status": (httpx.Response(503), LOOKUP),
+    "connection": (httpx.ConnectError("refused"), LOOKUP),
+    "too long": (httpx.Response(200, content=b" " * 200_000), LOOKUP),
+    "garbage": (httpx.Response(200, content=b"?"), LOOKUP),
+    "a part that leads out": (shipped(), ActionSpec("a", "GET", "/wishes/{dots}", "state", {})),
+}
+
+
+@pytest.mark.parametrize(("answer", "action"), ANSWERLESS.values(), ids=ANSWERLESS)
+def test_an_error_holds_nothing_that_a_customer_filled_in(answer, action):
+    with pytest.raises(UnavailableError) as caught:
+        actions(Api(answer, answer)).call(action, {**SLOTS, "dots": "..."}, "m")
+    assert not [value for value in (*SLOTS.values(), "...") if value in str(caught.value)]
+
+
 def test_a_status_below_500_is_an_answer():
     api = Api(httpx.Response(404, json={"state": "unknown"}))
     assert actions(api).call(LOOKUP, SLOTS, "m") == {"state": "unknown"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from bot.adapters.sql_engine import create_log_engine, outage, parse_url
 from bot.errors import SettingsError
@@ -64,3 +65,12 @@ def test_sqlite_is_set_to_survive_a_crash(tmp_path: Path) -> None:
         "busy_timeout": 10_000,
         "secure_delete": 1,
     }
+
+
+def test_an_error_holds_nothing_that_a_customer_wrote(tmp_path: Path) -> None:
+    engine = create_log_engine(parse_url(f"sqlite:///{tmp_path}/log.db"))
+    with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(text("SELECT no_such_column WHERE 1 = :said"), {"said": "I live in Baker Street"})
+    engine.dispose()
+    assert "no_such_column" in str(caught.value)
+    assert "Baker Street" not in str(caught.value)
