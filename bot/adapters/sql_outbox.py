@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Update, bindparam, or_
+from sqlalchemy import Update, and_, bindparam, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
 from sqlmodel.sql.expression import SelectOfScalar
@@ -215,10 +215,9 @@ class SqlOutbox(SqlAccess):
             row.attempts += 1
             row.error = error
             row.claimed_until = None
+            row.next_try_at = retry_at or self._clock.now()
             if retry_at is None:
                 row.status = "failed"
-            else:
-                row.next_try_at = retry_at
 
     def outgoing_since(self, conversation: str, after: int) -> list[Outgoing]:
         """Messages to a customer with an id above `after`, in order (web chat)."""
@@ -229,6 +228,19 @@ class SqlOutbox(SqlAccess):
         )
         with self._read() as session:
             return outgoing_records(session.exec(newer))
+
+    def undelivered(self, since: datetime, tries: int, limit: int = 100) -> list[Outgoing]:
+        """Messages that were given up since a moment, or that `tries` did not deliver yet; the latest tried first."""
+        given_up = and_(col(OutgoingRow.status) == "failed", col(OutgoingRow.next_try_at) >= since)
+        on_the_way = and_(col(OutgoingRow.status) == "pending", col(OutgoingRow.attempts) >= tries)
+        troubled = (
+            select(OutgoingRow)
+            .where(col(OutgoingRow.channel).in_(PUSHED_CHANNELS), or_(given_up, on_the_way))
+            .order_by(col(OutgoingRow.next_try_at).desc(), col(OutgoingRow.id).desc())
+            .limit(limit)
+        )
+        with self._read() as session:
+            return outgoing_records(session.exec(troubled))
 
 
 def _key_used(session: Session, conversation: str, key: str) -> bool:

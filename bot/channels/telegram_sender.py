@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 
 import structlog
 import telegram
+from prometheus_client import Counter
 from telegram.constants import FileSizeLimit
 from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter, TelegramError
 
@@ -35,6 +37,16 @@ CLAIMED = 128
 TOO_LARGE = "Too Large"
 """What status 413 is called in every version of Python; the library tells it from a lost connection by that only."""
 
+MOST_TRIES = 8
+"""How often at least a message is tried before a refusal that may be the message's own fault ends it: two minutes."""
+
+# The library tells statuses other than 400, 401, 403 and 404 by their names only. These say nothing of the message:
+# the token (401, 404), a proxy that waited (408), too many messages at once (429).
+_OTHERS_FAULT = (401, 404, 408, 429)
+_REFUSALS = tuple(status.phrase for status in HTTPStatus if 400 <= status < 500 and status not in _OTHERS_FAULT)
+
+_DELIVERIES = Counter("frontdesk_deliveries", "Tries to deliver a message to a customer.", ["channel", "outcome"])
+
 _log = structlog.get_logger(__name__)
 
 
@@ -54,6 +66,24 @@ def delivery_error(error: TelegramError, attempts: int, timing: Timing) -> Deliv
         wait = error.retry_after
         return DeliveryError(reason, retry_after=wait.total_seconds() if isinstance(wait, timedelta) else float(wait))
     if isinstance(error, Forbidden | BadRequest | ChatMigrated) or TOO_LARGE in error.message:
+        return DeliveryError(reason, permanent=True)
+    if error.message.startswith(_REFUSALS):
+        return refusal(reason, attempts, timing)
+    return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
+
+
+def refusal(reason: str, attempts: int, timing: Timing) -> DeliveryError:
+    """A failure that may be the message's own fault, and must not hold up those behind it for ever.
+
+    Args:
+        reason: what happened.
+        attempts: how often delivery was tried before.
+        timing: how fast the delay grows.
+
+    Returns:
+        An error with the seconds to wait, or a permanent one after `MOST_TRIES`.
+    """
+    if attempts + 1 >= MOST_TRIES:
         return DeliveryError(reason, permanent=True)
     return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
 
@@ -173,8 +203,12 @@ class OutboxSender:
                 wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
                 raise DeliveryError("Telegram did not take the message in time", retry_after=wait) from None
             self._unnoted.add(outgoing.id)
+            _DELIVERIES.labels(CHANNEL, "sent").inc()
         except DeliveryError as error:
             await self._settle(outgoing, error)
+        except Exception as error:  # noqa: BLE001
+            _log.exception("telegram_delivery_broke", outgoing=outgoing.id)
+            await self._settle(outgoing, refusal(f"{type(error).__name__}: {error}", outgoing.attempts, self._timing))
 
     async def _note(self) -> None:
         """Marks messages as sent; while that fails, they stay claimed and their chats' next ones wait behind them."""
@@ -222,6 +256,7 @@ class OutboxSender:
 
     async def _settle(self, outgoing: Outgoing, error: DeliveryError) -> None:
         retry_at = None if error.permanent else datetime.now(UTC) + timedelta(seconds=error.retry_after or 0)
+        _DELIVERIES.labels(CHANNEL, "given_up" if error.permanent else "failed").inc()
         _log.warning(
             "telegram_delivery_failed",
             outgoing=outgoing.id,

@@ -21,6 +21,9 @@ from bot.domain.rules import ServiceLevel
 PERIODS = (7, 30)
 """Days over which the service is measured."""
 
+TRIES_UNSEEN = 3
+"""How often a delivery may fail before the message is shown, although it is tried on."""
+
 
 def add_desk(
     router: APIRouter, log: ConversationLog, clock: Clock, sla: ServiceLevel, guard: Guard, pages: Pages
@@ -38,7 +41,8 @@ def add_desk(
 
     def values(session: Session) -> dict[str, Any]:
         now = clock.now()
-        times = log.service_times(now - timedelta(days=max(PERIODS)))
+        longest = now - timedelta(days=max(PERIODS))
+        times = log.service_times(longest)
         periods = []
         for days in PERIODS:
             begin = now - timedelta(days=days)
@@ -48,6 +52,7 @@ def add_desk(
             "here": "/console/service",
             "sla": sla,
             "periods": periods,
+            "undelivered": log.undelivered(longest, TRIES_UNSEEN),
             "loads": [(load, is_online(load.agent, now)) for load in log.agent_loads()],
         }
 

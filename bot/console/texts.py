@@ -70,6 +70,7 @@ ENGLISH: Mapping[str, str] = {
     "log_in_often": "Too many tries. Wait a minute, then try again.",
     "log_in_title": "Log in to the console",
     "log_out": "Log out",
+    "message": "Message",
     "mine": "Mine",
     "minute": "{n} min",
     "name": "Name",
@@ -133,8 +134,12 @@ ENGLISH: Mapping[str, str] = {
     "transfer": "Pass on",
     "transfer_to": "to a colleague",
     "unblock": "Lift the block",
+    "tried": "tried {n} times",
     "under_a_minute": "under 1 min",
+    "undelivered": "Not delivered",
+    "undelivered_help": "What was given up in the last {days} days, and what is still being tried.",
     "waiting": "Waiting",
+    "written": "Written",
 }
 
 CHINESE: Mapping[str, str] = {
@@ -203,6 +208,7 @@ CHINESE: Mapping[str, str] = {
     "log_in_often": "尝试次数过多，请一分钟后再试。",
     "log_in_title": "登录客服工作台",
     "log_out": "退出登录",
+    "message": "消息",
     "mine": "我的",
     "minute": "{n} 分钟",
     "name": "用户名",
@@ -266,8 +272,12 @@ CHINESE: Mapping[str, str] = {
     "transfer": "转交",
     "transfer_to": "转给同事",
     "unblock": "解除拉黑",
+    "tried": "已尝试 {n} 次",
     "under_a_minute": "不到 1 分钟",
+    "undelivered": "未送达的消息",
+    "undelivered_help": "最近 {days} 天内放弃发送的消息，以及仍在尝试发送的消息。",
     "waiting": "等待时间",
+    "written": "时间",
 }
 
 TEXTS: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "zh": CHINESE}

@@ -122,6 +122,9 @@ class Outbox(Protocol):
     def outgoing_since(self, conversation: str, after: int) -> list[Outgoing]:
         """Messages to a customer with an id above `after`, in order (web chat)."""
 
+    def undelivered(self, since: datetime, tries: int, limit: int = 100) -> list[Outgoing]:
+        """Messages that were given up since a moment, or that `tries` did not deliver yet; the latest tried first."""
+
 
 class EscalationLog(Protocol):
     """Wishes for a human, and what agents noted."""

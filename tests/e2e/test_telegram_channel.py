@@ -16,6 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import bootstrap
+from bot.channels.telegram_sender import MOST_TRIES
 from bot.domain.messages import Button, ContentKind, IncomingMessage
 from bot.errors import LogUnavailableError, SettingsError
 from tests.e2e.telegram_channel import (
@@ -367,6 +368,31 @@ def test_blocked_and_unknown_chats_are_given_up_for_good(
     assert "names no Telegram chat" in reasons[nowhere]
     assert "nothing to see" in reasons[blank]
     assert texts(double, BOB) == ["x"]
+
+
+def test_a_message_that_telegram_keeps_refusing_does_not_hold_up_its_chat(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    double.user_says(ANN, "hi")
+    double.fail_next("sendMessage", "406", MOST_TRIES)
+    with running(double, intake, timing=replace(FAST, first_retry=0.01, longest_retry=0.02)):
+        poison, fine = outbox.add(ANN, "poison"), outbox.add(ANN, "fine")
+        outbox.wait_for(fine, "sent")
+    assert (outbox.rows[poison].status, outbox.rows[poison].attempts) == ("failed", MOST_TRIES)
+    assert "Not Acceptable" in outbox.rows[poison].error
+    assert texts(double, ANN) == ["fine"]
+
+
+def test_a_message_that_breaks_the_sender_does_not_hold_up_its_chat(
+    double: TelegramDouble, outbox: MemoryOutbox, intake: MemoryIntake
+) -> None:
+    double.user_says(ANN, "hi")
+    broken: Any = object()
+    with running(double, intake, timing=replace(FAST, first_retry=0.01, longest_retry=0.02)):
+        poison, fine = outbox.add(ANN, "poison", broken), outbox.add(ANN, "fine")
+        outbox.wait_for(fine, "sent")
+    assert (outbox.rows[poison].status, outbox.rows[poison].attempts) == ("failed", MOST_TRIES)
+    assert texts(double, ANN) == ["fine"]
 
 
 # -- connecting

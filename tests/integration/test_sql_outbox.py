@@ -54,6 +54,23 @@ def test_eight_threads_use_a_key_once(sql_log: SqlLog) -> None:
         assert list(pool.map(queue, range(8))).count(None) == 7
 
 
+def test_what_is_not_delivered_is_told(sql_log: SqlLog, sql_clock) -> None:
+    began = sql_clock.now()
+    old, gone, slow, young = (say(sql_log, text, f"telegram:{text}") for text in ("old", "gone", "slow", "young"))
+    say(sql_log, "read", "web:1")
+    sql_log.mark_failed(old, "blocked", None)
+    for _ in range(3):
+        sql_log.mark_failed(slow, "Bad Gateway", began)
+    sql_clock.advance(31 * 86_400)
+    sql_log.add_outgoing("telegram:gone", Reply("behind", "en"), author="bot")
+    sql_log.mark_failed(gone, "blocked", None)
+    sql_log.mark_failed(young, "Bad Gateway", sql_clock.now())
+    told = [(row.text, row.status, row.attempts, row.error) for row in sql_log.undelivered(sql_clock.now(), 3)]
+    assert told == [("gone", "failed", 1, "blocked"), ("slow", "pending", 3, "Bad Gateway")]
+    assert [row.text for row in sql_log.undelivered(began, 3)] == ["gone", "slow", "old"]
+    assert [row.text for row in sql_log.undelivered(began, 1, 2)] == ["young", "gone"]
+
+
 @pytest.mark.parametrize(
     ("conversation", "status"), [("telegram:1", "pending"), ("web:1", "sent"), ("ticket 7", "sent")]
 )

@@ -150,9 +150,9 @@ class TelegramDouble:
 
         Args:
             method: such as `sendMessage`.
-            kind: `413`, `429`, `500`, `502`, `drop_before` (the connection ends unread), `drop_after` (it ends once the
-                request was carried out), `hang` (no answer as long as the double lives) or `hang_after` (carried out,
-                but no answer).
+            kind: `406`, `413`, `429`, `500`, `502`, `drop_before` (the connection ends unread), `drop_after` (it ends
+                once the request was carried out), `hang` (no answer as long as the double lives) or `hang_after`
+                (carried out, but no answer).
             times: how many requests.
             retry_after: seconds that a `429` names.
             chat_id: only requests for this chat.

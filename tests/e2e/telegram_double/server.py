@@ -146,6 +146,8 @@ class ApiServer:
             case "429":
                 reason = f"Too Many Requests: retry after {fault.retry_after}"
                 raise ApiError(429, reason, {"retry_after": fault.retry_after})
+            case "406":
+                raise ApiError(406, "Not Acceptable")
             case "413":
                 raise ApiError(413, "Request Entity Too Large")
             case "500":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Json = dict[str, Any]
-FaultKind = Literal["413", "429", "500", "502", "drop_before", "drop_after", "hang", "hang_after"]
+FaultKind = Literal["406", "413", "429", "500", "502", "drop_before", "drop_after", "hang", "hang_after"]
 
 
 class ApiError(Exception):

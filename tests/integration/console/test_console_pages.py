@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 
 from bot.adapters.sql_log import SqlLog
 from bot.domain.conversation import Conversation, Status
-from bot.domain.messages import IncomingMessage
+from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.records import TurnRecord
 from bot.domain.rules import Priority
 from bot.errors import LogUnavailableError
@@ -277,6 +278,25 @@ def test_the_service_is_measured_and_what_is_overdue_is_marked(
     clock.time += timedelta(days=8)
     log_in(client, "mei")
     assert re.findall(r"Last (?:7|30) days</td><td>(\d)</td>", client.get("/console/service").text) == ["0", "1"]
+
+
+def test_what_is_not_delivered_is_shown(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    assert "Not delivered" not in client.get("/console/service").text
+    notice = log.add_outgoing("telegram:-1007", Reply(f"Urgent {EVIL}", "en"), author="system")
+    reply = log.add_outgoing(CHAT, Reply("Hello", "en"), author="agent")
+    assert notice is not None
+    assert reply is not None
+    log.mark_failed(notice, "Forbidden: the bot was kicked", None)
+    for _ in range(3):
+        log.mark_failed(reply, "Bad Gateway", clock.now())
+    page = client.get("/console/service").text
+    rows = page[page.index('id="undelivered"') :]
+    for words in ("not delivered</b> Forbidden: the bot was kicked", "tried 3 times</b> Bad Gateway", "Hello"):
+        assert words in rows, words
+    assert "<script>alert" not in page
+    for conversation in ("telegram:-1007", CHAT):
+        assert f'href="/console/conversation?id={quote(conversation)}"' in rows
+        assert client.get(f"/console/conversation?id={conversation}").status_code == 200
 
 
 def test_a_notice_leads_to_its_conversation(client: TestClient, log: SqlLog, clock: MovableClock) -> None:

@@ -6,6 +6,7 @@ import pytest
 from telegram.error import (
     BadRequest,
     ChatMigrated,
+    Conflict,
     Forbidden,
     InvalidToken,
     NetworkError,
@@ -14,7 +15,7 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot.channels.telegram_sender import CLAIMED, claimable, delivery_error
+from bot.channels.telegram_sender import CLAIMED, MOST_TRIES, claimable, delivery_error
 from bot.channels.telegram_timing import Timing, growing_delay
 
 
@@ -31,6 +32,14 @@ from bot.channels.telegram_timing import Timing, growing_delay
         (NetworkError("Bad Gateway"), 5000, 30),
         (TelegramError("Invalid server response"), 0, 1),
         (InvalidToken("Unauthorized"), 2, 4),
+        (NetworkError("Not Acceptable"), 0, 1),
+        (NetworkError("Not Acceptable"), MOST_TRIES - 2, 30),
+        (NetworkError("Not Acceptable"), MOST_TRIES - 1, None),
+        (NetworkError("Unprocessable Entity (422). Parsing the server response b'' failed"), MOST_TRIES - 1, None),
+        (Conflict("Conflict: another copy runs"), MOST_TRIES - 1, None),
+        (NetworkError("Too Many Requests (429)"), 5000, 30),
+        (NetworkError("Request Timeout (408)"), 5000, 30),
+        (InvalidToken("Unauthorized"), 5000, 30),
         (Forbidden("Forbidden: bot was blocked by the user"), 0, None),
         (BadRequest("Chat not found"), 0, None),
         (ChatMigrated(5), 0, None),
