@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
+import httpx
 from croniter import CroniterError, croniter
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +19,7 @@ from nlu.durable import sync_folder
 _WEAK = {"secret", "changeme", "change-me", "password", "default", "admin", "frontdesk", "test", "12345678"}
 _SHORTEST_KEY = 16
 _CRON_FIELDS = 5
+_LAST_PORT = 65535
 
 
 class Settings(BaseSettings):
@@ -74,7 +76,7 @@ class Settings(BaseSettings):
     telegram_rate: int = Field(30, ge=1, le=1000)
     public_url: str | None = None
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=1, le=65535)
+    port: int = Field(8080, ge=1, le=_LAST_PORT)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     languages: Annotated[tuple[str, ...], NoDecode] = ("zh", "en")
     secret_key: SecretStr | None = None
@@ -117,11 +119,13 @@ class Settings(BaseSettings):
     def _blank_is_absent(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("actions_url", "rewrite_url", "transcribe_url", "public_url")
+    @field_validator(
+        "telegram_api_url", "telegram_webhook_url", "public_url", "actions_url", "rewrite_url", "transcribe_url"
+    )
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError(f"{value!r} is no web address; give a base such as http://127.0.0.1:9000/api")
+        if value is not None and not _is_web_address(value):
+            raise ValueError(f"{value!r} is no web address; give one such as http://127.0.0.1:9000/api")
         return value
 
     @field_validator("languages", "trusted_proxies", mode="before")
@@ -234,6 +238,14 @@ def _read_kept(path: Path) -> str:
             "Restore the file from a backup, or remove it and start again to have a new key made."
         )
     return key
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host) and (url.port or 1) <= _LAST_PORT
 
 
 def _is_weak(key: str) -> bool:

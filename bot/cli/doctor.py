@@ -148,10 +148,11 @@ def _port(settings: Settings) -> str:
 
 
 def _is_frontdesk(settings: Settings) -> bool:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        answer = httpx.get(f"http://{settings.host}:{settings.port}/healthz", timeout=2)
+        answer = httpx.get(f"http://{host}:{settings.port}/healthz", timeout=2)
         return answer.status_code == 200 and answer.json() == {"status": "ok"}
-    except (httpx.HTTPError, ValueError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return False
 
 
@@ -161,14 +162,15 @@ def _telegram(settings: Settings) -> str:
     url = f"{settings.telegram_api_url}/bot{settings.telegram_token.get_secret_value()}/getMe"
     try:
         answer = httpx.get(url, timeout=10).json()
-    except (httpx.HTTPError, ValueError) as error:
+        name = answer["result"]["username"] if answer["ok"] else ""
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
         raise SettingsError(
-            f"FRONTDESK_TELEGRAM_API_URL: {settings.telegram_api_url} does not answer ({type(error).__name__}). "
-            "Check the network."
+            f"FRONTDESK_TELEGRAM_API_URL: {settings.telegram_api_url} does not answer as Telegram does "
+            f"({type(error).__name__}). Check the address, the token and the network."
         ) from error
-    if not answer.get("ok"):
+    if not name:
         raise SettingsError("FRONTDESK_TELEGRAM_TOKEN: Telegram refuses the token. Copy it again from @BotFather.")
-    return f"the token is @{answer['result'].get('username', '?')}'s"
+    return f"the token is @{name}'s"
 
 
 def _rewriting(settings: Settings) -> str:

@@ -27,6 +27,11 @@ WRONG = {
     "proxy by name": ("TRUSTED_PROXIES", "127.0.0.1,proxy.example"),
     "proxies' network with a host": ("TRUSTED_PROXIES", "172.18.0.1/16"),
     "public address without http": ("PUBLIC_URL", "desk.example"),
+    "address with half a host": ("TELEGRAM_API_URL", "http://[::"),
+    "webhook without a host": ("TELEGRAM_WEBHOOK_URL", "https://"),
+    "address of another kind": ("ACTIONS_URL", "ftp://shop.example"),
+    "address with a port too high": ("REWRITE_URL", "http://127.0.0.1:99999"),
+    "address of no host": ("TRANSCRIBE_URL", "http://xn--a"),
 }
 
 
