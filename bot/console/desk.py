@@ -17,6 +17,7 @@ from bot.desk.service_level import measure
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
 from bot.domain.rules import ServiceLevel
+from bot.web import RowNumber
 
 PERIODS = (7, 30)
 """Days over which the service is measured."""
@@ -75,7 +76,7 @@ def add_desk(
         return RedirectResponse(back if back.startswith("/console") else "/console", 303)
 
     @router.get("/escalation")
-    def escalation(id: Annotated[int, Query()], session: Session = Depends(guard.page)) -> Response:  # noqa: A002, ARG001
+    def escalation(id: Annotated[RowNumber, Query()], session: Session = Depends(guard.page)) -> Response:  # noqa: A002, ARG001
         conversation = log.escalated_conversation(id)
         if conversation is None:
             raise HTTPException(404)

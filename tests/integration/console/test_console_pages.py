@@ -305,3 +305,9 @@ def test_a_notice_leads_to_its_conversation(client: TestClient, log: SqlLog, clo
     answer = client.get(f"/console/escalation?id={number}")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/conversation?id=telegram%3A1001")
     assert client.get("/console/escalation?id=99").status_code == 404
+
+
+@pytest.mark.parametrize("number", ["0", str(2**31), "1" + "0" * 30, "x"])
+@pytest.mark.parametrize("path", ["escalation?id={}", "media/{}"])
+def test_a_number_that_no_row_has_is_refused(client: TestClient, path: str, number: str) -> None:
+    assert client.get(f"/console/{path.format(number)}").status_code == 422
