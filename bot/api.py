@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -24,10 +24,14 @@ from bot.domain.messages import IncomingMessage, Reply
 from bot.domain.ports import Clock, Intake
 from bot.domain.records import TurnView
 from bot.errors import FrontdeskError, InputError, UnavailableError
+from bot.web import RowNumber
 
 log_line = structlog.get_logger(__name__)
 
 MAX_TEXT = 100_000
+MOST_TURNS = 200
+"""How many turns of a conversation are told at once."""
+
 _MAX_BODY = 1_000_000
 _TOO_LARGE = {"error": f"A body of at most {_MAX_BODY} bytes is expected."}
 _LATER = {"Retry-After": "2"}
@@ -138,13 +142,24 @@ def _messages(
         return answer | _explanation(explain, message.text) if message.explain else answer
 
     @router.get("/conversations/{conversation:path}")
-    def get_conversation(conversation: str) -> dict[str, Any]:
-        """A conversation with its turns in order."""
+    def get_conversation(
+        conversation: str,
+        limit: Annotated[int, Query(ge=1, le=MOST_TURNS)] = MOST_TURNS,
+        before: Annotated[RowNumber | None, Query()] = None,
+    ) -> dict[str, Any]:
+        """A conversation with its latest turns in order; `earlier` is the `before` that gives those before them."""
         head = log.conversation(conversation)
         if head is None:
             raise HTTPException(404, f"There is no conversation {conversation!r}.")
-        turns = [_turn_document(turn) for turn in log.turns(conversation)]
-        return {"id": head.id, "status": head.status.value, "lang": head.lang, "turns": turns}
+        found = log.turns(conversation, limit + 1, before)
+        shown = found[-limit:]
+        return {
+            "id": head.id,
+            "status": head.status.value,
+            "lang": head.lang,
+            "turns": [_turn_document(turn) for turn in shown],
+            "earlier": shown[0].id if len(found) > limit else None,
+        }
 
     return router
 

@@ -31,8 +31,8 @@ Told = tuple[TurnRow, MessageRow]
 class SqlReading(SqlAccess):
     """Reads turns back, with what people said about them."""
 
-    def turns(self, conversation: str, limit: int = 200) -> list[TurnView]:
-        """The latest turns with all replies, agents' included, in order."""
+    def turns(self, conversation: str, limit: int = 200, before: int | None = None) -> list[TurnView]:
+        """The latest turns, or the latest before another turn, with all replies, agents' included, in order."""
         latest = (
             select(TurnRow, MessageRow)
             .join(MessageRow, col(MessageRow.id) == col(TurnRow.message_id))
@@ -40,6 +40,8 @@ class SqlReading(SqlAccess):
             .order_by(col(TurnRow.id).desc())
             .limit(limit)
         )
+        if before is not None:
+            latest = latest.where(col(TurnRow.id) < before)
         with self._read() as session:
             return _views(session, list(session.exec(latest))[::-1])
 

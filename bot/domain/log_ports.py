@@ -70,8 +70,8 @@ class MessageLog(Protocol):
     def conversations(self, limit: int = 200) -> list[ConversationSummary]:
         """The heads of all conversations in which a customer wrote, the latest changed first."""
 
-    def turns(self, conversation: str, limit: int = 200) -> list[TurnView]:
-        """The latest turns with all replies, agents' included, in order."""
+    def turns(self, conversation: str, limit: int = 200, before: int | None = None) -> list[TurnView]:
+        """The latest turns, or the latest before another turn, with all replies, agents' included, in order."""
 
     def turn(self, turn_id: int) -> TurnView | None:
         """One turn."""

@@ -214,6 +214,7 @@ def test_words_between_two_turns_belong_to_the_earlier(sql_log: SqlLog) -> None:
         (second, [("agent", "Found it.")]),
     ]
     assert [view.id for view in sql_log.turns(CHAT, limit=1)] == [second]
+    assert [view.id for view in sql_log.turns(CHAT, before=second)] == [first]
     told = sql_log.outgoing_since(CHAT, 0)
     assert [row.text for row in told] == ["Welcome.", "It is near.", "Mei joined.", "I look into it.", "Found it."]
     assert told[0].id == early

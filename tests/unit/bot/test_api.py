@@ -12,9 +12,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.types import Message
 
-from bot.api import create_app
+from bot.api import MOST_TURNS, create_app
+from bot.domain.conversation import Status
 from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage, Reply
+from bot.domain.records import ConversationSummary, TurnView
 
 KEY = "k" * 32
 CHUNK = b" " * 100_000
@@ -35,6 +37,20 @@ class EchoIntake:
         return {"said": message.text}
 
 
+class LongLog:
+    """A conversation of `count` turns, numbered from 1."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = range(1, count + 1)
+
+    def conversation(self, name: str) -> ConversationSummary:
+        return ConversationSummary(name, Status.BOT, "en", "Anna", FixedClock().now())
+
+    def turns(self, name: str, limit: int, before: int | None = None) -> list[TurnView]:
+        numbers = [number for number in self._numbers if before is None or number < before][-limit:]
+        return [TurnView(n, name, f"m{n}", FixedClock().now(), str(n), "text", {}, ()) for n in numbers]
+
+
 class EmptyLog:
     def conversation(self, _: str) -> None:
         return None
@@ -45,11 +61,11 @@ def app() -> FastAPI:
     return _app(KEY)
 
 
-def _app(api_key: str) -> FastAPI:
+def _app(api_key: str, log: object = None) -> FastAPI:
     return create_app(
         api_key=api_key,
         intake=EchoIntake(),
-        log=cast("ConversationLog", EmptyLog()),
+        log=cast("ConversationLog", log or EmptyLog()),
         clock=FixedClock(),
         ready=list,
         apology=lambda _: Reply("Later", "en"),
@@ -109,3 +125,24 @@ def test_an_empty_key_lets_nobody_in(header: str) -> None:
 
 def test_who_shows_the_key_is_let_in(app: FastAPI) -> None:
     assert TestClient(app, headers={"Authorization": f"Bearer {KEY}"}).get("/v1/conversations/x").status_code == 404
+
+
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (MOST_TURNS, 1), (MOST_TURNS + 1, 2), (3 * MOST_TURNS - 1, 3)])
+def test_a_long_conversation_is_told_in_pages(count: int, pages: int) -> None:
+    caller = TestClient(_app(KEY, LongLog(count)), headers={"Authorization": f"Bearer {KEY}"})
+    turns: list[int] = []
+    earlier: dict[str, int] = {}
+    for page in range(1, pages + 1):
+        document = caller.get("/v1/conversations/web:1/x", params=earlier).json()
+        turns = [turn["turn"] for turn in document["turns"]] + turns
+        assert (document["earlier"] is None) is (page == pages)
+        earlier = {"before": document["earlier"]}
+    assert turns == list(range(1, count + 1))
+
+
+def test_a_page_is_as_long_as_asked_for() -> None:
+    caller = TestClient(_app(KEY, LongLog(9)), headers={"Authorization": f"Bearer {KEY}"})
+    document = caller.get("/v1/conversations/x?limit=2").json()
+    assert ([turn["turn"] for turn in document["turns"]], document["earlier"]) == ([8, 9], 8)
+    for wrong in ("limit=0", f"limit={MOST_TURNS + 1}", "before=0", "before=1" + "0" * 30, "before=x"):
+        assert caller.get(f"/v1/conversations/x?{wrong}").status_code == 422, wrong
