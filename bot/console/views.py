@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.console.excerpt import telling_sentences
 from bot.desk.service_level import is_overdue
 from bot.domain.records import ConversationSummary, Correction, Escalation, Outgoing, TurnView
 from bot.domain.rules import ServiceLevel
@@ -120,29 +121,32 @@ class Summary:
     """What an agent wants to know before reading on.
 
     Attributes:
+        said: the customer's sentences that tell most, in their own words.
         wishes: the intents acted upon, each once, the latest last.
         facts: `type: value` of what the customer named, each once.
         moods: the believed emotion of each turn, the oldest first; empty where none is believed.
     """
 
+    said: tuple[str, ...]
     wishes: tuple[str, ...]
     facts: tuple[str, ...]
     moods: tuple[str, ...]
 
 
 def summarise(turns: Sequence[TurnView]) -> Summary:
-    """Sums a conversation up from what was read of its turns.
+    """Sums a conversation up from what was said and what was read of it.
 
     Args:
         turns: the turns in order.
 
     Returns:
-        What was wanted, named and felt.
+        What was said, wanted, named and felt.
     """
     wishes = (str(_mapping(turn.document.get("decision")).get("intent") or "") for turn in turns)
     facts = (fact for turn in turns for fact in read_trace(turn.document).entities)
     moods = tuple(_believed_emotion(turn) for turn in turns)
     return Summary(
+        said=telling_sentences(turns),
         wishes=tuple(dict.fromkeys(wish for wish in wishes if wish)),
         facts=tuple(dict.fromkeys(facts)),
         moods=moods[-_MOODS_SHOWN:],

@@ -41,6 +41,13 @@ def test_a_part_that_did_not_change_is_not_sent_again(client: TestClient, log: S
     assert "are you there?" in second.text
 
 
+def test_the_summary_has_the_customers_own_words(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    say(log, clock, "hello")
+    say(log, clock, f"My parcel from Tuesday never came {EVIL}")
+    page = client.get(f"/console/conversation?id={CHAT}").text
+    assert '<dt>Said</dt><dd><q dir="auto">My parcel from Tuesday never came &lt;script&gt;' in page
+
+
 def test_the_conversation_shows_the_whole_trace(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
     turn = say(log, clock, "hello")
     log.add_feedback(turn, -1)
