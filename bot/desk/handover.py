@@ -31,7 +31,9 @@ _FIRST_REPLY = Histogram("frontdesk_first_reply_seconds", "From an escalation to
 _RESOLUTION = Histogram("frontdesk_resolution_seconds", "From an escalation to its end.", buckets=_BUCKETS)
 
 SystemTexts = Callable[[str, str], str]
-"""Gives a system text (`agent_joined`, `agent_left`, `closed`, `rate`) by key and language; empty for none."""
+"""Gives a system text (`agent_joined`, `agent_delayed`, `agent_left`, `closed`, `rate`) by key and language.
+
+Empty for one that is not said."""
 
 
 class Desk:
@@ -99,7 +101,7 @@ class Desk:
             escalation = self._log.escalation(conversation)
             if escalation is None or not self._log.assign_escalation(conversation, agent.id, limit):
                 return False
-            self._join(head, self._load(head), escalation.id)
+            self._join(head, self._load(head), _stay(escalation))
             self._log.audit(DISPATCH, "assign", f"{conversation} to {agent.name}")
             return True
 
@@ -117,13 +119,15 @@ class Desk:
             head = self._head(conversation)
             escalation = self._log.escalation(conversation)
             lapse = lapse_of(escalation) if escalation else None
-            if lapse is None:
+            if escalation is None or lapse is None:
                 return None
             if lapse is Lapse.IDLE:
                 self._end(head, self._load(head), escalation, Status.BOT, "agent_left", None)
             else:
                 if lapse is Lapse.UNANSWERED:
-                    self._store(replace(self._load(head), status=Status.WAITING))
+                    waiting = replace(self._load(head), status=Status.WAITING)
+                    self._store(waiting)
+                    self._say("agent_delayed", waiting, head, once=_stay(escalation))
                 self._log.requeue_escalation(conversation)
             self._log.audit(DISPATCH, lapse.value, conversation)
             return lapse
@@ -272,8 +276,8 @@ class Desk:
 
     def _say(self, key: str, current: Conversation, head: ConversationSummary, once: str | None) -> None:
         lang = _lang(current, head)
-        message = Reply(self._texts(key, lang), lang)
-        self._log.add_outgoing(head.id, message, author="system", key=once and f"{key}:{once}")
+        if text := self._texts(key, lang):
+            self._log.add_outgoing(head.id, Reply(text, lang), author="system", key=once and f"{key}:{once}")
 
     def _mark(self, conversation: str, agent: Agent, action: str, mark: Callable[[Conversation], Conversation]) -> None:
         """Stores a mark of a customer; nothing happens where it is set already."""
@@ -299,15 +303,15 @@ class Desk:
             raise _held_by(escalation.agent)
         if held and current.status is Status.AGENT:
             return current
-        opened = escalation.id if escalation else self._log.open_escalation(head.id, None, "taken by an agent")
+        stay = _stay(escalation) if escalation else str(self._log.open_escalation(head.id, None, "taken by an agent"))
         self._log.set_escalation(head.id, "held", agent.id)
         self._log.audit(agent.name, "take", head.id)
-        return self._join(head, current, opened)
+        return self._join(head, current, stay)
 
-    def _join(self, head: ConversationSummary, current: Conversation, escalation: int) -> Conversation:
+    def _join(self, head: ConversationSummary, current: Conversation, stay: str) -> Conversation:
         current = replace(current, status=Status.AGENT)
         self._store(current)
-        self._say("agent_joined", current, head, once=str(escalation))
+        self._say("agent_joined", current, head, once=stay)
         return current
 
     def _release(self, conversation: str, agent: Agent, status: Status, text: str, action: str) -> None:
@@ -348,6 +352,12 @@ class Desk:
 
 def _lang(current: Conversation, head: ConversationSummary) -> str:
     return current.lang or head.lang or "en"
+
+
+def _stay(escalation: Escalation) -> str:
+    """Names an escalation's stay in the queue: what is said once is said again after it went back there."""
+    raised = f":{escalation.raised_at.timestamp():.0f}" if escalation.raised_at else ""
+    return f"{escalation.id}{raised}"
 
 
 def _held_by(holder: str) -> HeldError:

@@ -52,6 +52,7 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
     "sympathy": frozenset(),
     "expected_wait": frozenset({"minutes"}),
     "closed_now": frozenset({"opens"}),
+    "agent_delayed": frozenset(),
     "rate": frozenset(),
     "rated": frozenset(),
     "choose_language": frozenset(),

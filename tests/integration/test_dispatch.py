@@ -169,10 +169,12 @@ def test_what_is_not_answered_goes_to_somebody_else(sql_log, sql_clock, dispatch
     stored = sql_log.snapshot("web:1")
     assert stored is not None
     assert stored[0].status is Status.WAITING
+    assert said(sql_log, "web:1") == ["agent_joined/en", "agent_delayed/en"]
     sql_log.set_away(tom, away=False)
     sql_log.see_agent(tom)
     dispatcher(RULES).look()
     assert holders(sql_log) == {"web:1": "tom"}
+    assert said(sql_log, "web:1") == ["agent_joined/en", "agent_delayed/en", "agent_joined/en"]
 
 
 def test_what_lies_idle_goes_back_to_the_bot(sql_log, sql_clock, dispatcher, team, desk) -> None:
@@ -219,6 +221,7 @@ def test_what_a_dying_process_left_half_done_is_done_once(
     assert said(sql_log, "web:1") == ["agent_joined/en", "agent_left/en"]
     states = {escalation.conversation: escalation.priority for escalation in sql_log.escalations("open")}
     assert states == {"web:2": Priority.HIGH, "web:3": Priority.HIGH}
+    assert said(sql_log, "web:2") == ["agent_joined/en", "agent_delayed/en"]
     keys = [out.text.rsplit("=", 1)[1] for out in sql_log.outgoing_since(GROUP, 0)]
     assert sorted(keys) == ["2", "3"]
 
