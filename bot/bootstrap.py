@@ -290,6 +290,7 @@ def build_telegram(services: Services) -> TelegramChannel | None:
         webhook_secret=secret.get_secret_value() if secret else "",
         agents_chat=settings.telegram_agents_chat,
         timing=Timing(between=1 / settings.telegram_rate),
+        moments=services.state,
     )
 
 

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         telegram_webhook_url: the public https address of `/telegram/webhook`.
         telegram_webhook_secret: what Telegram sends along with each update.
         telegram_agents_chat: the id of the chat where agents are told of conversations that ask for a human.
-        telegram_rate: messages a second that this process may send in all; Telegram takes about 30 from a bot.
+        telegram_rate: messages a second that all processes together may send; Telegram takes about 30 from a bot.
         public_url: where the server is reached from outside, for links to the console.
         host: address to listen on.
         port: port to listen on.

@@ -22,9 +22,19 @@ if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) en
 return uses
 """
 
+# The generic cell rate algorithm by the server's own clock, which all processes share.
+_BOOK = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local due = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local after = due + tonumber(ARGV[1])
+redis.call('SET', KEYS[1], string.format('%.6f', after), 'PX', math.ceil((after - now) * 1000) + 1)
+return string.format('%.6f', math.max(0, due - tonumber(ARGV[2]) - now))
+"""
+
 
 class RedisState:
-    """The port `LiveState` in Redis; safe among threads and processes.
+    """The ports `LiveState` and `Moments` in Redis; safe among threads and processes.
 
     Whatever it asks of a Redis that does not answer, or refuses, is a `StateUnavailableError`. Call `close` at the end.
     """
@@ -54,6 +64,7 @@ class RedisState:
         self._prefix = prefix
         self._locks = RedisLocks(self._client, wait=lock_wait, lease=lock_lease, prefix=prefix)
         self._count = self._client.register_script(_COUNT)
+        self._book = self._client.register_script(_BOOK)
 
     def load(self, conversation: str) -> Conversation | None:
         """The live state, or None where it has expired, never was, or cannot be read.
@@ -103,6 +114,11 @@ class RedisState:
         with answering(self._address):
             uses = self._count(keys=[self._key("uses", key)], args=[seconds])
         return int(uses) <= limit
+
+    def book(self, key: str, apart: float, slack: float) -> float:
+        """Books the next moment of a key among all processes; see the port `Moments`."""
+        with answering(self._address):
+            return float(self._book(keys=[self._key("moment", key)], args=[apart, slack]))
 
     def publish(self, topic: str, payload: str) -> None:
         """Tells every process that listens to `topic`."""

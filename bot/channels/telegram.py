@@ -22,7 +22,7 @@ from bot.channels.telegram_typing import TypingIndicator
 from bot.channels.telegram_updates import CHANNEL, UNREADABLE, read_update
 from bot.domain.conversation import Status
 from bot.domain.log_ports import ConversationLog
-from bot.domain.ports import Intake
+from bot.domain.ports import Intake, Moments
 from bot.errors import SettingsError, UnavailableError
 
 API_URL = "https://api.telegram.org"
@@ -54,6 +54,7 @@ class TelegramChannel:
         webhook_secret: what Telegram must send along with each update, for mode `webhook`.
         agents_chat: the chat where agents read notices; what is said there is nobody's wish. None for no such chat.
         timing: waiting times.
+        moments: when messages of all processes may leave; None where there is only this one.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class TelegramChannel:
         webhook_secret: str = "",
         agents_chat: int | None = None,
         timing: Timing | None = None,
+        moments: Moments | None = None,
     ) -> None:
         if mode == "webhook":
             _check_webhook(webhook_url, webhook_secret)
@@ -82,7 +84,7 @@ class TelegramChannel:
         works = partial(_works_for, log)
         self._typing = TypingIndicator(self._bot, works, self._timing.typing, self._timing.typing_after)
         self._receiver = Receiver(self._bot, intake, outage_texts, self._typing, log, agents_chat, commands)
-        self._sender = OutboxSender(self._bot, log, self._typing, self._timing)
+        self._sender = OutboxSender(self._bot, log, self._typing, self._timing, moments)
         self._commands = commands
         self._names = names or {}
         self._connected = False

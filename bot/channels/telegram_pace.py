@@ -6,45 +6,77 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import structlog
+
+from bot.breaker import Breaker
 from bot.channels.telegram_timing import Timing
+from bot.domain.ports import Moments
+from bot.errors import UnavailableError
 
 BURST = 3
 """How many messages a private chat takes at once, when it was quiet before."""
 
 _FORGOTTEN = 1000
+_ANSWER_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
 
 
 class Pace:
     """Gives each message its moment (the generic cell rate algorithm, ITU-T I.371).
 
+    Moments are booked here and, where there is one, in a book that all processes share; the later one counts. While
+    that book is away, or too slow, this process keeps to its own.
+
     Args:
         timing: how far messages have to be apart.
+        moments: the book that all processes share; None for this process alone.
         now: tells seconds that only grow.
+
+    Attributes:
+        between: how long the latest message waited for the one before, at least `timing.between`; longer where other
+            processes send as well.
     """
 
-    def __init__(self, timing: Timing, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, timing: Timing, moments: Moments | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.between = timing.between
         self._timing = timing
+        self._moments = moments
         self._now = now
+        self._breaker = Breaker(now)
         self._any = 0.0
         self._chats: dict[int, float] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Begins anew in the event loop that runs now; what is booked stays so."""
+        self._turns = asyncio.Lock()
 
     async def turn_of(self, chat: int) -> None:
         """Waits until a message to a chat may leave: first for the chat's moment, then for that of all together.
 
-        Who gives up waiting gives the moment of all together back. The chat's is left: only that chat may wait for it.
+        One message at a time books the moment of all, so that who gives up waiting takes at most one from others. The
+        chat's is left: only that chat may wait for it.
 
         Args:
             chat: to whom.
         """
-        await asyncio.sleep(self.of_chat(chat))
-        try:
-            await asyncio.sleep(self.of_all())
-        except asyncio.CancelledError:
-            self._any -= self._timing.between
-            raise
+        apart, slack = self._limits(chat)
+        await asyncio.sleep(max(self.of_chat(chat), await self._shared(str(chat), apart, slack)))
+        async with self._turns:
+            own = self.of_all()
+            try:
+                wait = max(own, await self._shared("all", self._timing.between, 0.0))
+                self.between = max(self._timing.between, wait)
+                await asyncio.sleep(wait)
+            except asyncio.CancelledError:
+                self._any -= self._timing.between
+                raise
 
     def of_chat(self, chat: int) -> float:
-        """Books a chat's next moment.
+        """Books a chat's next moment in this process.
 
         Args:
             chat: to whom; the ids of groups are below zero.
@@ -53,8 +85,7 @@ class Pace:
             Seconds until then, 0 for at once.
         """
         now = self._now()
-        apart = self._timing.between_group if chat < 0 else self._timing.between_own
-        slack = 0.0 if chat < 0 else (BURST - 1) * apart
+        apart, slack = self._limits(chat)
         due = max(self._chats.get(chat, 0.0), now)
         self._chats[chat] = due + apart
         if len(self._chats) > _FORGOTTEN:
@@ -62,8 +93,28 @@ class Pace:
         return max(0.0, due - slack - now)
 
     def of_all(self) -> float:
-        """Books the next moment of all messages; seconds until then, 0 for at once."""
+        """Books the next moment of all messages in this process; seconds until then, 0 for at once."""
         now = self._now()
         moment = max(now, self._any)
         self._any = moment + self._timing.between
         return moment - now
+
+    def _limits(self, chat: int) -> tuple[float, float]:
+        """How far messages to a chat are apart, and how much earlier one may leave after silence."""
+        if chat < 0:
+            return self._timing.between_group, 0.0
+        return self._timing.between_own, (BURST - 1) * self._timing.between_own
+
+    async def _shared(self, key: str, apart: float, slack: float) -> float:
+        """Books a moment among all processes; 0 where that cannot be had."""
+        if self._moments is None or not apart or self._breaker.is_open:
+            return 0.0
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                wait = await asyncio.to_thread(self._moments.book, f"telegram:{key}", apart, slack)
+        except (UnavailableError, TimeoutError) as error:
+            self._breaker.failed()
+            _log.warning("telegram_pace_not_shared", error=str(error) or "Redis took too long")
+            return 0.0
+        self._breaker.succeeded()
+        return wait

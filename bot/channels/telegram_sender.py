@@ -25,6 +25,7 @@ from bot.channels.telegram_typing import TypingIndicator
 from bot.channels.telegram_updates import CHANNEL, chat_of
 from bot.customer_data import FILE_NAME, own_data
 from bot.domain.log_ports import ConversationLog
+from bot.domain.ports import Moments
 from bot.domain.records import Outgoing
 from bot.errors import DeliveryError, UnavailableError
 
@@ -88,16 +89,17 @@ def refusal(reason: str, attempts: int, timing: Timing) -> DeliveryError:
     return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
 
 
-def claimable(timing: Timing) -> int:
+def claimable(lease: float, between: float) -> int:
     """How many messages to hold: what can leave within a third of the lease, so that even two parts of each can.
 
     Args:
-        timing: how long a claim lasts, and how fast messages leave.
+        lease: how long a claim lasts, in seconds.
+        between: how far apart messages leave, in seconds.
 
     Returns:
         From 1 to `CLAIMED`.
     """
-    return max(1, min(CLAIMED, int(timing.lease / 3 / timing.between))) if timing.between else CLAIMED
+    return max(1, min(CLAIMED, int(lease / 3 / between))) if between else CLAIMED
 
 
 class OutboxSender:
@@ -108,9 +110,17 @@ class OutboxSender:
         log: the outbox.
         typing: the notice that a reply replaces.
         timing: waiting times.
+        moments: when messages of all processes may leave; None where there is only this one.
     """
 
-    def __init__(self, bot: telegram.Bot, log: ConversationLog, typing: TypingIndicator, timing: Timing) -> None:
+    def __init__(
+        self,
+        bot: telegram.Bot,
+        log: ConversationLog,
+        typing: TypingIndicator,
+        timing: Timing,
+        moments: Moments | None = None,
+    ) -> None:
         self._bot = bot
         self._outbox = log
         self._typing = typing
@@ -120,7 +130,7 @@ class OutboxSender:
         self._deliveries: set[asyncio.Task[None]] = set()
         self._taken: dict[int, list[int]] = {}
         self._unnoted: set[int] = set()
-        self._pace = Pace(timing)
+        self._pace = Pace(timing, moments)
         self._on_the_way = asyncio.Semaphore(CONCURRENT)
 
     def notify(self) -> None:
@@ -133,6 +143,7 @@ class OutboxSender:
         """Delivers until `stop` is set, then finishes what is under way."""
         self._wake = asyncio.Event()
         self._on_the_way = asyncio.Semaphore(CONCURRENT)
+        self._pace.begin()
         self._loop = asyncio.get_running_loop()
         failures = 0
         try:
@@ -159,7 +170,7 @@ class OutboxSender:
 
     async def _claim(self) -> list[Outgoing]:
         await self._note()
-        free = claimable(self._timing) - len(self._deliveries)
+        free = claimable(self._timing.lease, self._pace.between) - len(self._deliveries)
         if free <= 0:
             return []
         return await asyncio.to_thread(self._outbox.claim_outgoing, CHANNEL, free, self._timing.lease)

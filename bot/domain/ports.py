@@ -83,6 +83,25 @@ class LiveState(Protocol):
         """
 
 
+class Moments(Protocol):
+    """A book of moments that all processes share, so that together they keep to a pace."""
+
+    def book(self, key: str, apart: float, slack: float) -> float:
+        """Books the next moment of a key.
+
+        Args:
+            key: what has a pace.
+            apart: how far its moments are apart, in seconds.
+            slack: how much earlier one may come after silence, in seconds.
+
+        Returns:
+            Seconds until then, 0 for at once.
+
+        Raises:
+            StateUnavailableError: the book cannot be had.
+        """
+
+
 class Intake(Protocol):
     """Where channels bring messages."""
 

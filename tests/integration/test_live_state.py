@@ -170,6 +170,17 @@ def test_uses_are_counted_by_key_and_window(open_state: Open) -> None:
     assert one.allow("k", 3, 1)
 
 
+@every_redis
+def test_processes_share_a_pace(open_state: Open) -> None:
+    one, other = open_state(), open_state()
+    waits = [state.book("all", 10.0, 0.0) for state in (one, other, one)]
+    assert waits == pytest.approx([0, 10, 20], abs=2)
+    assert [state.book("chat", 10.0, 20.0) for state in (one, other, one, other)] == pytest.approx([0, 0, 0, 10], abs=2)
+    assert [one.book("soon", 0.2, 0.0), other.book("soon", 0.2, 0.0)] == pytest.approx([0, 0.2], abs=0.15)
+    time.sleep(0.6)
+    assert one.book("soon", 0.2, 0.0) == 0
+
+
 @every_backend
 def test_news_reach_every_listener_of_their_topic_from_the_call_on(open_state: Open) -> None:
     speaker, listener = open_state(), open_state()

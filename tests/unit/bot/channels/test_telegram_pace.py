@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Iterable
+from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
+from bot.breaker import FAILURES
 from bot.channels.telegram_pace import BURST, Pace
 from bot.channels.telegram_timing import Timing
+from bot.errors import StateUnavailableError
 
 
 class Time:
@@ -21,32 +26,32 @@ def time() -> Time:
 
 
 def test_a_quiet_chat_takes_a_burst_then_one_a_second(time: Time) -> None:
-    pace = Pace(Timing(), time)
+    pace = Pace(Timing(), now=time)
     assert [pace.of_chat(7) for _ in range(BURST + 2)] == [0, 0, 0, 1, 2]
     time.now += 10
     assert [pace.of_chat(7) for _ in range(BURST + 1)] == [0, 0, 0, 1]
 
 
 def test_a_group_takes_twenty_a_minute(time: Time) -> None:
-    pace = Pace(Timing(), time)
+    pace = Pace(Timing(), now=time)
     assert [pace.of_chat(-7) for _ in range(3)] == [0, 3, 6]
 
 
 def test_all_chats_together_take_thirty_a_second(time: Time) -> None:
-    pace = Pace(Timing(), time)
+    pace = Pace(Timing(), now=time)
     delays = [pace.of_all() for _ in range(61)]
     assert delays[0] == 0
     assert delays[60] == pytest.approx(2.0)
 
 
 def test_a_chat_that_waits_delays_no_other(time: Time) -> None:
-    pace = Pace(Timing(), time)
+    pace = Pace(Timing(), now=time)
     assert [pace.of_chat(7) for _ in range(20)][-1] > 10
     assert (pace.of_chat(8), pace.of_all()) == (0, 0)
 
 
 def test_chats_that_fell_silent_are_forgotten(time: Time) -> None:
-    pace = Pace(Timing(), time)
+    pace = Pace(Timing(), now=time)
     for chat in range(1, 5000):
         time.now += 5
         pace.of_chat(chat)
@@ -61,6 +66,65 @@ def test_who_gives_up_waiting_takes_no_moment_from_others(time: Time) -> None:
             wait.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
-    pace = Pace(Timing(between=1.0), time)
+    pace = Pace(Timing(between=1.0), now=time)
     asyncio.run(give_up(pace))
     assert pace.of_all() == pytest.approx(1.0)
+
+
+class Book:
+    """The port `Moments` in memory, for several paces."""
+
+    def __init__(self) -> None:
+        self.due: dict[str, float] = {}
+        self.asked = 0
+        self.fault: Exception | None = None
+
+    def book(self, key: str, apart: float, slack: float) -> float:
+        self.asked += 1
+        if self.fault:
+            raise self.fault
+        now = monotonic()
+        due = max(self.due.get(key, 0.0), now)
+        self.due[key] = due + apart
+        return max(0.0, due - slack - now)
+
+
+async def seconds_of(turns: Iterable[Coroutine[Any, Any, None]]) -> float:
+    began = monotonic()
+    await asyncio.gather(*turns)
+    return monotonic() - began
+
+
+def test_processes_that_share_a_book_keep_to_one_pace() -> None:
+    async def run() -> tuple[float, float]:
+        timing, book = Timing(between=0.02, between_own=0.1), Book()
+        one, other = Pace(timing, book), Pace(timing, book)
+        different = await seconds_of(pace.turn_of(chat) for chat in range(1, 11) for pace in (one, other))
+        assert max(one.between, other.between) > 0.025
+        return different, await seconds_of(pace.turn_of(99) for _ in range(3) for pace in (one, other))
+
+    different, same = asyncio.run(run())
+    assert different >= 19 * 0.02 - 0.01
+    assert same >= (6 - BURST) * 0.1 - 0.01
+
+
+@pytest.mark.parametrize("fault", [StateUnavailableError("gone"), None], ids=["away", "hangs"])
+def test_without_the_book_a_process_keeps_to_its_own_pace(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception | None
+) -> None:
+    monkeypatch.setattr("bot.channels.telegram_pace._ANSWER_SECONDS", 0.01)
+    book = Book()
+    book.fault = fault
+    if fault is None:
+        monkeypatch.setattr(book, "book", lambda *_: sleep(0.05))
+    pace = Pace(Timing(between=0.05, between_own=0.0, between_group=0.0), book)
+    assert asyncio.run(seconds_of(pace.turn_of(chat) for chat in range(1, 11))) >= 9 * 0.05 - 0.01
+    assert pace._breaker.is_open
+    assert book.asked <= FAILURES
+
+
+def test_nobody_is_asked_where_there_is_no_limit() -> None:
+    book = Book()
+    pace = Pace(Timing(between=0.0, between_own=0.0, between_group=0.0), book)
+    asyncio.run(seconds_of(pace.turn_of(chat) for chat in (1, -1)))
+    assert book.asked == 0

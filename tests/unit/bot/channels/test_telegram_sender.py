@@ -60,9 +60,9 @@ def test_delays_grow_to_an_end(failures: int, delay: float) -> None:
 
 @pytest.mark.parametrize(("rate", "messages"), [(1, 10), (4, 40), (30, CLAIMED), (1000, CLAIMED)])
 def test_no_more_is_claimed_than_can_leave_in_time(rate: int, messages: int) -> None:
-    assert claimable(Timing(between=1 / rate)) == messages
+    assert claimable(30.0, 1 / rate) == messages
 
 
 def test_something_is_claimed_at_any_pace() -> None:
-    assert claimable(Timing(between=3600.0)) == 1
-    assert claimable(Timing(between=0.0)) == CLAIMED
+    assert claimable(30.0, 3600.0) == 1
+    assert claimable(30.0, 0.0) == CLAIMED
