@@ -352,6 +352,7 @@ def build_app(services: Services) -> FastAPI:
             secret_key=services.secret_key,
             bot_names=names,
             sla=services.files.rules.escalation.desk.sla,
+            bad_moods=services.files.rules.escalation.bad_moods,
             attachments=services.attachments,
         )
     )

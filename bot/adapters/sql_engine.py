@@ -119,6 +119,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _prepare_postgres(connection: Any, lock_wait: float) -> None:
+    # Days are counted in UTC wherever the server is.
+    connection.execute("SET TIME ZONE 'UTC'")
     # A process that hangs within a transaction would keep its rows from all others for ever.
     for name, seconds in (("lock_timeout", lock_wait), ("idle_in_transaction_session_timeout", _IDLE_SECONDS)):
         connection.execute(f"SET {name} = {round(seconds * 1000)}")

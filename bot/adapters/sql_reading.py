@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import date, datetime
 
+from sqlalchemy import case
 from sqlmodel import Session, col, distinct, func, select
 
 from bot.adapters.sql_engine import SqlAccess, insert_or_update
@@ -14,12 +16,13 @@ from bot.adapters.sql_tables import (
     AgentRow,
     ConversationRow,
     CorrectionRow,
+    EscalationRow,
     FeedbackRow,
     MessageRow,
     OutgoingRow,
     TurnRow,
 )
-from bot.domain.records import CORRECTABLE, Correction, LoggedUtterance, Outgoing, TurnView
+from bot.domain.records import CORRECTABLE, Correction, DayTrend, LoggedUtterance, Outgoing, TurnView
 from bot.errors import InputError
 
 _PAGE = 500
@@ -55,6 +58,29 @@ class SqlReading(SqlAccess):
         with self._read() as session:
             views = _views(session, list(session.exec(one)))
             return views[0] if views else None
+
+    def trend(self, since: datetime, emotions: Collection[str]) -> list[DayTrend]:
+        """How the days went since a moment, the latest first; `emotions` are those that count as upset."""
+        believed = col(TurnRow.document)[("decision", "emotion")].as_string()
+        day = func.date(col(TurnRow.at))
+        days = (
+            select(  # type: ignore[call-overload]
+                day,
+                func.count(distinct(col(TurnRow.conversation))),
+                func.count(distinct(col(TurnRow.id))),
+                func.count(distinct(col(EscalationRow.id))),
+                func.count(distinct(case((believed.in_(emotions), col(TurnRow.id))))),
+                func.count(distinct(case((col(FeedbackRow.value) < 0, col(TurnRow.id))))),
+            )
+            .outerjoin(EscalationRow, col(EscalationRow.turn_id) == col(TurnRow.id))
+            .outerjoin(FeedbackRow, col(FeedbackRow.turn_id) == col(TurnRow.id))
+            .where(col(TurnRow.at) >= since)
+            .group_by(day)
+            .order_by(day.desc())
+        )
+        with self._read() as session:
+            # SQLite gives the day as a text, PostgreSQL as a date.
+            return [DayTrend(date.fromisoformat(str(at)), *counts) for at, *counts in session.exec(days)]
 
     def add_correction(self, turn_id: int, field: str, value: str, agent: int) -> int:
         """Stores what a part of a turn should have been; a later correction replaces the earlier.

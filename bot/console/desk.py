@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -22,12 +23,21 @@ from bot.web import RowNumber
 PERIODS = (7, 30)
 """Days over which the service is measured."""
 
+TREND_DAYS = 14
+"""Days whose course is shown, each by itself."""
+
 TRIES_UNSEEN = 3
 """How often a delivery may fail before the message is shown, although it is tried on."""
 
 
 def add_desk(
-    router: APIRouter, log: ConversationLog, clock: Clock, sla: ServiceLevel, guard: Guard, pages: Pages
+    router: APIRouter,
+    log: ConversationLog,
+    clock: Clock,
+    sla: ServiceLevel,
+    bad_moods: Collection[str],
+    guard: Guard,
+    pages: Pages,
 ) -> None:
     """Adds the page of the service, the switch between available and away, and the address that notices name.
 
@@ -36,6 +46,7 @@ def add_desk(
         log: the conversation log.
         clock: tells the time.
         sla: how soon customers are to be helped.
+        bad_moods: the emotions whose share is shown day by day.
         guard: lets agents through.
         pages: renders.
     """
@@ -59,7 +70,9 @@ def add_desk(
 
     @router.get("/service")
     def service(request: Request, session: Session = Depends(guard.page)) -> Response:
-        return pages.render(request, "service", **values(session))
+        # Only here, not with the part that asks every few seconds: it reads all turns of these days.
+        trend = log.trend(clock.now() - timedelta(days=TREND_DAYS), bad_moods)
+        return pages.render(request, "service", trend=trend, bad_moods=sorted(bad_moods), **values(session))
 
     @router.get("/service/part")
     def service_part(request: Request, session: Session = Depends(guard.part)) -> Response:

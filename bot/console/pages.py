@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ def build_router(
     secret_key: str,
     bot_names: Mapping[str, str],
     sla: ServiceLevel,
+    bad_moods: Collection[str] = (),
     attachments: Attachments | None = None,
 ) -> APIRouter:
     """Builds the console's routes.
@@ -54,6 +55,7 @@ def build_router(
         secret_key: signs CSRF tokens.
         bot_names: language to the name in the header.
         sla: how soon customers are to be helped.
+        bad_moods: the emotions whose share is shown day by day.
         attachments: fetches what customers sent beside their words; None where no channel has any.
 
     Returns:
@@ -67,7 +69,7 @@ def build_router(
     )
     add_login(router, sessions, guard, pages)
     add_queue(router, log, desk.clock, sla, guard, pages)
-    add_desk(router, log, desk.clock, sla, guard, pages)
+    add_desk(router, log, desk.clock, sla, bad_moods, guard, pages)
     page = ConversationPage(log, knowledge, pages)
     add_conversation(router, page, desk, guard)
     add_correction(router, page, Corrections(log, state, knowledge), log, guard)

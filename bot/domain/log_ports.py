@@ -5,7 +5,7 @@ Everything here is synchronous and safe to call from several threads. Times are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from bot.domain.records import (
     AuditEntry,
     ConversationSummary,
     Correction,
+    DayTrend,
     Escalation,
     FaqDraft,
     FaqVersion,
@@ -75,6 +76,9 @@ class MessageLog(Protocol):
 
     def turn(self, turn_id: int) -> TurnView | None:
         """One turn."""
+
+    def trend(self, since: datetime, emotions: Collection[str]) -> list[DayTrend]:
+        """How the days went since a moment, the latest first; `emotions` are those that count as upset."""
 
     def co_asked(self, entry: str, limit: int = 3) -> list[str]:
         """FAQ entries that answered in the same conversations as an entry, the most frequent first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from bot.domain.conversation import Conversation, Status
@@ -188,6 +188,27 @@ class ServiceTime:
     opened_at: datetime
     first_reply_at: datetime | None
     closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayTrend:
+    """How the conversations of a day went.
+
+    Attributes:
+        day: the day, in UTC.
+        conversations: in how many a customer wrote.
+        turns: how many messages were answered.
+        handovers: how many of them opened an escalation.
+        upset: how many were believed to be in one of the emotions that were asked for.
+        unhelpful: how many answers the customer found unhelpful.
+    """
+
+    day: date
+    conversations: int
+    turns: int
+    handovers: int
+    upset: int
+    unhelpful: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import event
@@ -11,6 +11,7 @@ from sqlalchemy import event
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.messages import Button, ContentKind, IncomingMessage, Reply
+from bot.domain.records import DayTrend
 from bot.domain.rules import Priority
 from bot.errors import InputError
 from tests.integration.sql_examples import AT, CHAT, agent, answered, from_threads, message, turn
@@ -196,6 +197,28 @@ def test_conversations_are_listed_latest_first(sql_log: SqlLog, sql_clock) -> No
     sql_log.accept(message(2, "web:a"))
     assert [head.id for head in sql_log.conversations()] == ["web:a", "web:b"]
     assert [head.id for head in sql_log.conversations(limit=1)] == ["web:a"]
+
+
+def test_days_are_summed_up(sql_log: SqlLog) -> None:
+    def say(number: int, conversation: str, at: datetime, emotion: str, escalate: str | None = None) -> int:
+        incoming = message(number, conversation)
+        sql_log.accept(incoming)
+        record = turn(incoming, "Hm.", escalate=escalate, document={"decision": {"emotion": emotion}})
+        return sql_log.record_turn(replace(record, at=at))
+
+    late, next_day = datetime(2026, 3, 1, 23, 59, tzinfo=UTC), datetime(2026, 3, 2, 0, 1, tzinfo=UTC)
+    say(1, "web:a", late, "anger")
+    bad = say(2, "web:a", late, "", "asked")
+    say(3, "web:b", late, "joy")
+    say(4, "web:b", next_day, "disappointment")
+    for value in (1, -1):
+        sql_log.add_feedback(bad, value)
+    expected = [
+        DayTrend(date(2026, 3, 2), conversations=1, turns=1, handovers=0, upset=1, unhelpful=0),
+        DayTrend(date(2026, 3, 1), conversations=2, turns=3, handovers=1, upset=1, unhelpful=1),
+    ]
+    assert sql_log.trend(late, {"anger", "disappointment"}) == expected
+    assert [day.upset for day in sql_log.trend(next_day, ())] == [0]
 
 
 def test_words_between_two_turns_belong_to_the_earlier(sql_log: SqlLog) -> None:

@@ -70,6 +70,7 @@ def app(log: SqlLog, clock: MovableClock, attachments: Files) -> FastAPI:
             secret_key="s" * 32,
             bot_names={"en": "Linden Shop"},
             sla=ServiceLevel(),
+            bad_moods=["anger"],
             attachments=attachments,
         )
     )

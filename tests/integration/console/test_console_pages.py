@@ -287,6 +287,17 @@ def test_the_service_is_measured_and_what_is_overdue_is_marked(
     assert re.findall(r"Last (?:7|30) days</td><td>(\d)</td>", client.get("/console/service").text) == ["0", "1"]
 
 
+def test_the_service_shows_day_by_day_how_it_went(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
+    assert "Day by day" not in client.get("/console/service").text
+    log.add_feedback(say(log, clock, "where is it?"), -1)
+    page = client.get("/console/service").text
+    assert "messages that were read as anger" in page
+    row = re.search(r"<tr><td>2026-03-01</td>(.*?)</tr>", page)
+    assert row is not None
+    assert re.findall(r"<td>(.*?)</td>", row[1]) == ["1", "1", "0%", "1"]
+    assert "2026-03-01" not in client.get("/console/service/part").text
+
+
 def test_what_is_not_delivered_is_shown(client: TestClient, log: SqlLog, clock: MovableClock) -> None:
     assert "Not delivered" not in client.get("/console/service").text
     notice = log.add_outgoing("telegram:-1007", Reply(f"Urgent {EVIL}", "en"), author="system")
