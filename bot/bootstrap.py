@@ -325,6 +325,7 @@ def build_app(services: Services) -> FastAPI:
             clock=services.clock,
             secret_key=services.secret_key,
             bot_names=names,
+            address_rate=services.settings.web_rate,
             greetings={lang: book.render("greeting", lang, "", {}, 0) for lang in services.files.rules.languages},
         )
     )

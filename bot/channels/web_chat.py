@@ -20,7 +20,7 @@ from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import Reply
 from bot.domain.ports import Clock, Intake, LiveState
 from bot.errors import InputError
-from bot.web import PageError, PageFiles, SecuredRoute, name_in, page_language
+from bot.web import PageError, PageFiles, SecuredRoute, client_address, name_in, page_language
 
 BODY_BYTES = 64 * 1024
 
@@ -56,6 +56,7 @@ def build_router(
     secret_key: str,
     bot_names: Mapping[str, str],
     greetings: Mapping[str, Reply],
+    address_rate: int = 600,
 ) -> APIRouter:
     """Builds the web chat's routes.
 
@@ -67,12 +68,15 @@ def build_router(
         secret_key: signs the visitors' cookies.
         bot_names: language to the name in the header.
         greetings: the first words with their buttons, by language; `en` must be there.
+        address_rate: messages a minute that one address may send in all.
 
     Returns:
         A router with everything under /chat but the static files (see `mount_static`).
     """
     visitors = Visitors(secret_key)
-    conversations = WebConversations(intake=intake, log=log, state=state, clock=clock, greetings=greetings)
+    conversations = WebConversations(
+        intake=intake, log=log, state=state, clock=clock, greetings=greetings, address_rate=address_rate
+    )
     router = APIRouter(prefix="/chat", route_class=ChatRoute, include_in_schema=False)
 
     def visitor_of(request: Request) -> str:
@@ -109,7 +113,8 @@ def build_router(
     @router.post("/messages")
     async def post(request: Request, visitor: str = Depends(poster_of)) -> Response:
         sent = parse(ChatMessage, await _read_body(request))
-        answer = await run_in_threadpool(conversations.post, visitor, sent, page_language(request))
+        address = client_address(request)
+        answer = await run_in_threadpool(conversations.post, visitor, sent, page_language(request), address)
         return JSONResponse({"messages": answer})
 
     @router.post("/feedback")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -51,21 +52,30 @@ class WebConversations:
     """Visitors' conversations: posting, polling, earlier messages and verdicts."""
 
     def __init__(
-        self, *, intake: Intake, log: ConversationLog, state: LiveState, clock: Clock, greetings: Mapping[str, Reply]
+        self,
+        *,
+        intake: Intake,
+        log: ConversationLog,
+        state: LiveState,
+        clock: Clock,
+        greetings: Mapping[str, Reply],
+        address_rate: int,
     ) -> None:
         self._intake = intake
         self._log = log
         self._state = state
         self._clock = clock
         self._greetings = greetings
+        self._address_rate = address_rate
 
-    def post(self, visitor: str, sent: ChatMessage, lang: str) -> list[dict[str, Any]]:
+    def post(self, visitor: str, sent: ChatMessage, lang: str, address: str) -> list[dict[str, Any]]:
         """Has a message answered.
 
         Args:
             visitor: who wrote it.
             sent: the message.
             lang: the language of the page, which a tapped button is answered in where nothing else is known.
+            address: where it came from; anybody can be a new visitor, but not come from everywhere.
 
         Returns:
             What answers it; empty while an agent holds the conversation.
@@ -78,7 +88,8 @@ class WebConversations:
             raise HTTPException(422, "invalid")
         if len(text) > LONGEST_MESSAGE:
             raise HTTPException(422, "too_long")
-        self._count(f"web-chat:{visitor}")
+        self._count(f"web-chat:{visitor}", MESSAGES_A_MINUTE)
+        self._count(f"web-chat-from:{hashlib.sha256(address.encode()).hexdigest()}", self._address_rate)
         message = IncomingMessage(
             id=sent.id,
             conversation=f"web:{visitor}",
@@ -118,15 +129,15 @@ class WebConversations:
         Raises:
             HTTPException: the turn is not one of theirs (404), or there were too many verdicts (429).
         """
-        self._count(f"web-chat-feedback:{visitor}")
+        self._count(f"web-chat-feedback:{visitor}", MESSAGES_A_MINUTE)
         turn = self._log.turn(given.turn)
         if turn is None or turn.conversation != f"web:{visitor}":
             raise HTTPException(404, "not_found")
         self._log.add_feedback(given.turn, given.value)
 
-    def _count(self, key: str) -> None:
+    def _count(self, key: str, limit: int) -> None:
         try:
-            allowed = self._state.allow(key, MESSAGES_A_MINUTE, 60)
+            allowed = self._state.allow(key, limit, 60)
         except StateUnavailableError:
             return  # the message is still worth storing: intake keeps it and answers later
         if not allowed:

@@ -28,6 +28,7 @@ GREETINGS = {
     "en": Reply("Hello!", "en", (Button("Returns", "intent:return"),)),
     "zh": Reply("您好！", "zh", (Button("退货", "intent:return"),)),
 }
+ADDRESS_RATE = 30
 OWN = {"x-requested-with": "frontdesk-chat"}
 
 
@@ -96,6 +97,7 @@ def app(intake: EchoIntake, state: MemoryState) -> FastAPI:
             secret_key="s" * 32,
             bot_names={"en": "<Linden> Shop", "zh": "菩提树"},
             greetings=GREETINGS,
+            address_rate=ADDRESS_RATE,
         )
     )
     return app
@@ -299,6 +301,15 @@ def test_the_twenty_first_message_in_a_minute_must_wait(
     assert "稍等片刻" in _send(client, "hi", "message-21").json()["text"]
     assert len(intake.seen) == 20
     assert _send(visit(), "hi").status_code == 200
+
+
+def test_new_visitors_of_one_address_do_not_get_past_its_limit(
+    visit: Callable[[], TestClient], intake: EchoIntake
+) -> None:
+    answers = [_send(visit(), "hi") for _ in range(ADDRESS_RATE + 1)]
+    assert [answer.status_code for answer in answers] == [200] * ADDRESS_RATE + [429]
+    assert (answers[-1].json()["error"], answers[-1].headers["retry-after"]) == ("too_many", "30")
+    assert len(intake.seen) == ADDRESS_RATE
 
 
 def test_while_a_service_is_away_the_page_is_told_and_the_same_id_works_later(
