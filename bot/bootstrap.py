@@ -220,7 +220,7 @@ def _services(
         clock,
         settings.state_ttl,
         outside.rewriting(settings, files.rules.unwanted),
-        outside.actions(settings),
+        outside.actions(settings, files.rules),
         outside.hearing(settings, attachments, files.rules.hidden_numbers),
     )
     api_key, is_new = _key(settings, "api_key")

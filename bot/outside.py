@@ -14,12 +14,16 @@ from bot.dialogue.hearing import Hearing
 from bot.dialogue.rewriting import Rewriting
 from bot.domain.ports import Attachments
 from bot.domain.private_numbers import PrivateKind
+from bot.domain.rules import BotRules
 from bot.settings import Settings
 
 
-def actions(settings: Settings) -> HttpActions | None:
-    """The company's own API."""
-    return HttpActions(settings.actions_url, _plain(settings.actions_key)) if settings.actions_url else None
+def actions(settings: Settings, rules: BotRules) -> HttpActions | None:
+    """The company's own API, with what `rules` keep from customers."""
+    if settings.actions_url is None:
+        return None
+    key, hidden = _plain(settings.actions_key), rules.hidden_numbers
+    return HttpActions(settings.actions_url, key, hidden_numbers=hidden, unwanted=rules.unwanted)
 
 
 def chat_endpoint(settings: Settings) -> ChatEndpoint | None:

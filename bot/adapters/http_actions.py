@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from urllib.parse import quote
 
 import httpx
 
 from bot.adapters.timed_http import TimedHttp
+from bot.alerts import named
 from bot.breaker import Breaker
+from bot.domain.private_numbers import PrivateKind, hide
 from bot.domain.rules import ActionSpec
 from bot.errors import UnavailableError
 
@@ -26,11 +28,16 @@ class HttpActions:
     Statuses below 500 are answers: an API may say that it knows no such order with a 404 and a document. One that
     failed three times in a row is left alone for half a minute, so that customers do not wait for it.
 
+    What it answers may be said to customers. So private numbers are hidden in it, and values with unwanted words count
+    as absent.
+
     Args:
         url: the API's base, such as `https://shop.example/api`.
         key: its bearer token, None where none is needed.
         transport: what carries requests; httpx's own by default.
         now: tells seconds that only grow.
+        hidden_numbers: which private numbers are hidden.
+        unwanted: words that are never said.
     """
 
     def __init__(
@@ -39,12 +46,17 @@ class HttpActions:
         key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         now: Callable[[], float] = time.monotonic,
+        *,
+        hidden_numbers: Collection[PrivateKind] = frozenset(PrivateKind),
+        unwanted: Collection[str] = (),
     ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url.rstrip("/")
         self._http = TimedHttp(headers, transport)
         self._now = now
         self._breaker = Breaker(now)
+        self._hidden_numbers = hidden_numbers
+        self._unwanted = unwanted
 
     def call(self, action: ActionSpec, slots: Mapping[str, str], once: str) -> dict[str, str]:
         """Runs an action; see the port `Actions`."""
@@ -59,11 +71,18 @@ class HttpActions:
             self._breaker.failed()
             raise UnavailableError(f"{what} gave no answer: {_why(error)}") from error
         self._breaker.succeeded()
-        return _values(content, what)
+        return self._sayable(_values(content, what))
 
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
+
+    def _sayable(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: hide(value, self._hidden_numbers)
+            for name, value in values.items()
+            if not named(value, self._unwanted)
+        }
 
     def _request(self, action: ActionSpec, path: str, slots: dict[str, str], once: str) -> bytes:
         end = self._now() + action.seconds

@@ -55,6 +55,15 @@ def test_a_read_fills_slots_into_its_path_and_gives_plain_fields():
     assert "Idempotency-Key" not in request.headers
 
 
+def test_what_may_not_be_said_is_left_out():
+    document = {"state": "shipped", "by": "that idiot Tom", "card": "4111 1111 1111 1111", "note": "an idiotic case"}
+    calls = HttpActions(
+        "http://shop.test", transport=httpx.MockTransport(Api(httpx.Response(200, json=document))), unwanted=("idiot",)
+    )
+    values = calls.call(LOOKUP, SLOTS, "m")
+    assert values == {"state": "shipped", "card": "••••1111", "note": "an idiotic case"}
+
+
 def test_what_a_customer_writes_stays_one_part_of_the_path():
     api = Api(shipped())
     actions(api).call(ActionSpec("a", "GET", "/wishes/{wish}", "state", {}), {"wish": "../a?b#c d/é"}, "m")
