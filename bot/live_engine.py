@@ -234,17 +234,29 @@ class LiveEngine:
 
     def _load_current(self) -> str | None:
         """Puts the current release, or the last good one, into force; says why it is not the current one."""
-        name, warning = self._store.open_current()
-        if self._loaded is None or name != self._loaded.understander.release:
-            loaded = load_engine(self._store.path(name), self._threads)
-            vectors = RememberedVectors(loaded)
-            engine = loaded
-            if self._edits is not None:
-                self._edits.changed()
-                engine = self._edited(self._edits, loaded, vectors) or loaded
-            self._loaded, self._vectors, self._engine = loaded, vectors, engine
-            log_line.info("release_in_force", release=name)
-        return warning
+        unusable: dict[str, str] = {}
+        while True:
+            name, warning = self._store.open_current(unusable)
+            if self._loaded is not None and name == self._loaded.understander.release:
+                return warning
+            try:
+                loaded = load_engine(self._store.path(name), self._threads)
+            except ReleaseError as error:
+                if self._loaded is not None:
+                    raise
+                unusable[name] = str(error)
+            else:
+                self._put_into_force(loaded)
+                return warning
+
+    def _put_into_force(self, loaded: Engine) -> None:
+        vectors = RememberedVectors(loaded)
+        engine = loaded
+        if self._edits is not None:
+            self._edits.changed()
+            engine = self._edited(self._edits, loaded, vectors) or loaded
+        self._loaded, self._vectors, self._engine = loaded, vectors, engine
+        log_line.info("release_in_force", release=loaded.understander.release)
 
     def _follow(self) -> None:
         while not self._stop.wait(self._rest):

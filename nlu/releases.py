@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -223,8 +223,11 @@ class ReleaseStore:
         reasons = "".join(f" {reason}" for reason in refused)
         raise ReleaseError(f"{self.root}: there is no earlier release to go back to.{reasons}")
 
-    def open_current(self) -> OpenRelease:
+    def open_current(self, unusable: Mapping[str, str] | None = None) -> OpenRelease:
         """The current release, verified; where it is missing or damaged, the last good one from the history.
+
+        Args:
+            unusable: releases to pass over although they are sound, each with the reason.
 
         Returns:
             Its name, and a warning where it is not the one that `current` names. Nothing is changed on the disk.
@@ -238,6 +241,9 @@ class ReleaseStore:
         names = dict.fromkeys([current, *past] if current else past)
         refused = []
         for name in names:
+            if unusable and name in unusable:
+                refused.append(unusable[name])
+                continue
             try:
                 self._verify(name)
             except ReleaseError as error:

@@ -23,6 +23,7 @@ from bot.cli.learn import AsJson
 from bot.cli.output import print_json, print_line
 from bot.domain.messages import Attachment
 from bot.errors import FaqError, FrontdeskError, SettingsError, UnavailableError
+from bot.live_engine import load_engine
 from bot.settings import Settings, read_settings
 
 _NEEDED_BYTES = 2_000_000_000
@@ -128,7 +129,8 @@ def _release(settings: Settings) -> str:
     name, warning = release_store(settings).open_current()
     if warning:
         raise SettingsError(warning)
-    return f"{name} is sound"
+    load_engine(release_store(settings).path(name), settings.threads)
+    return f"{name} is sound and can be loaded"
 
 
 def _port(settings: Settings) -> str:

@@ -122,6 +122,37 @@ def test_a_release_that_could_not_be_loaded_is_tried_again_after_growing_pauses(
     assert len(loading.tried) == tries
 
 
+def test_a_process_that_starts_serves_the_last_release_that_can_be_loaded(
+    store: ReleaseStore, loading: Loading
+) -> None:
+    first, second, third = (sealed(store, number) for number in (1, 2, 3))
+    for name in (first, second, third):
+        store.promote(name)
+    loading.fails = {name: ReleaseError(f"{name}: no such operator") for name in (second, third)}
+    engine = LiveEngine(store)
+    with capture_logs() as lines:
+        engine.refresh()
+    assert engine().understander.release == first
+    said = [line["reason"] for line in lines if line["event"] == "release_refused"]
+    assert said == [f"{third}: no such operator Serving {first}, the last good one, until another is promoted."]
+    loading.fails.clear()
+    loading.look_for(engine, 30)
+    assert engine().understander.release == third
+
+
+def test_where_no_release_can_be_loaded_each_is_told(store: ReleaseStore, loading: Loading) -> None:
+    first, second = sealed(store, 1), sealed(store, 2)
+    for name in (first, second):
+        store.promote(name)
+        loading.fails[name] = ReleaseError(f"{name}: no such operator.")
+    engine = LiveEngine(store)
+    with capture_logs() as lines:
+        engine.refresh()
+    assert not engine.ready
+    (line,) = lines
+    assert f"{second}: no such operator. {first}: no such operator." in line["reason"]
+
+
 def test_another_promotion_does_not_wait_for_the_next_try(store: ReleaseStore, loading: Loading) -> None:
     engine, _, second = serving(store)
     loading.fails[second] = ReleaseError("no memory")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Self
 
 import httpx
 import pytest
 
+from bot.bootstrap import release_store
 from bot.cli import doctor
 from bot.settings import Settings
+from tests.unit.nlu.release_examples import sealed
 
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 
@@ -62,3 +65,13 @@ def test_a_host_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, hos
     finding = doctor._examine("port", doctor._port, Settings(_env_file=None, host=host))
     assert not finding.ok
     assert finding.detail.startswith("FRONTDESK_PORT")
+
+
+def test_a_release_that_is_sound_and_cannot_be_loaded_is_told(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+    store = release_store(settings)
+    name = sealed(store, 1)
+    store.promote(name)
+    finding = doctor._examine("release", doctor._release, settings)
+    assert not finding.ok
+    assert name in finding.detail
