@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -28,10 +31,14 @@ from bot.web import RowNumber
 
 log_line = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 MAX_TEXT = 100_000
 MOST_TURNS = 200
 """How many turns of a conversation are told at once."""
 
+# Of the 40 threads that Starlette has for all routes; what is left answers the console and /healthz meanwhile.
+_SIDE_BY_SIDE = 32
 _MAX_BODY = 1_000_000
 _TOO_LARGE = {"error": f"A body of at most {_MAX_BODY} bytes is expected."}
 _LATER = {"Retry-After": "2"}
@@ -67,6 +74,7 @@ def create_app(
     apology: Callable[[IncomingMessage], Reply],
     version: str,
     explain: Callable[[str], dict[str, Any] | None] = lambda _: None,
+    waiting: int = 200,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """Builds the application with the API's routes; pages are added by whoever builds it.
@@ -80,13 +88,14 @@ def create_app(
         apology: the reply while a service is away.
         version: Frontdesk's version.
         explain: says why a text is read as it is; None where there is nothing to explain.
+        waiting: how many messages of callers may wait for their answers at once.
         lifespan: what starts before the first request and ends after the last.
 
     Returns:
         The application.
     """
     app = FastAPI(title="Frontdesk", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.include_router(_messages(Authorisation(api_key), intake, log, clock, apology, explain))
+    app.include_router(_messages(Authorisation(api_key), intake, log, clock, apology, explain, waiting))
     app.include_router(_operations(ready))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(UnavailableError, _unavailable)
@@ -114,6 +123,30 @@ class Authorisation:
             raise HTTPException(401, "Send the header `Authorization: Bearer <FRONTDESK_API_KEY>`.")
 
 
+class _WaitingRoom:
+    """Lets some messages be answered side by side, others wait, and refuses those beyond.
+
+    Args:
+        most: how many may be there, those included that are being answered.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._there = 0
+        self._served = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+    async def answered(self, answer: Callable[[], T]) -> T:
+        """Has a message answered in a thread; a 429 where too many wait."""
+        if self._there >= self._most:
+            raise HTTPException(429, "Too many messages wait for an answer. Send it again soon.", headers=_LATER)
+        self._there += 1
+        try:
+            async with self._served:
+                return await run_in_threadpool(answer)
+        finally:
+            self._there -= 1
+
+
 def _messages(
     authorised: Authorisation,
     intake: Intake,
@@ -121,12 +154,17 @@ def _messages(
     clock: Clock,
     apology: Callable[[IncomingMessage], Reply],
     explain: Callable[[str], dict[str, Any] | None],
+    waiting: int,
 ) -> APIRouter:
     router = APIRouter(prefix="/v1", dependencies=[Depends(authorised)])
+    room = _WaitingRoom(waiting)
 
     @router.post("/messages", response_model=None)
-    def post_message(message: MessageIn) -> dict[str, Any] | JSONResponse:
+    async def post_message(message: MessageIn) -> dict[str, Any] | JSONResponse:
         """Answers a message."""
+        return await room.answered(partial(answer_message, message))
+
+    def answer_message(message: MessageIn) -> dict[str, Any] | JSONResponse:
         incoming = IncomingMessage(
             id=message.id or uuid.uuid4().hex,
             conversation=message.conversation,

@@ -313,6 +313,7 @@ def build_app(services: Services) -> FastAPI:
         apology=services.words.apology,
         version=VERSION,
         explain=services.engine.explain,
+        waiting=services.settings.api_waiting,
         lifespan=_lifespan(services, telegram),
     )
     names = services.files.rules.names

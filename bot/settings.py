@@ -42,6 +42,7 @@ class Settings(BaseSettings):
         port: port to listen on.
         trusted_proxies: addresses and networks, separated by commas, whose `X-Forwarded-For` and `X-Forwarded-Proto`
             are believed.
+        api_waiting: messages of callers of `/v1` that may wait in one process.
         web_rate: messages a minute that one address may send to the web chat.
         languages: languages the bot speaks, separated by commas.
         secret_key: signs cookies; absent, one is made and kept in the data folder.
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=_LAST_PORT)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    api_waiting: int = Field(200, ge=1)
     web_rate: int = Field(600, ge=1)
     languages: Annotated[tuple[str, ...], NoDecode] = ("zh", "en")
     secret_key: SecretStr | None = None

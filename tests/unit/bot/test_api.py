@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
 from starlette.types import Message
 
-from bot.api import MOST_TURNS, create_app
+from bot.api import _SIDE_BY_SIDE, MOST_TURNS, _WaitingRoom, create_app
 from bot.domain.conversation import Status
 from bot.domain.log_ports import ConversationLog
 from bot.domain.messages import IncomingMessage, Reply
@@ -35,6 +37,19 @@ class EchoIntake:
 
     def answer(self, message: IncomingMessage) -> dict[str, Any]:
         return {"said": message.text}
+
+
+class SlowIntake(EchoIntake):
+    """Answers once it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def answer(self, message: IncomingMessage) -> dict[str, Any]:
+        self.asked.release()
+        assert self.go.wait(30)
+        return super().answer(message)
 
 
 class LongLog:
@@ -61,10 +76,11 @@ def app() -> FastAPI:
     return _app(KEY)
 
 
-def _app(api_key: str, log: object = None) -> FastAPI:
+def _app(api_key: str, log: object = None, intake: EchoIntake | None = None, waiting: int = 200) -> FastAPI:
     return create_app(
         api_key=api_key,
-        intake=EchoIntake(),
+        intake=intake or EchoIntake(),
+        waiting=waiting,
         log=cast("ConversationLog", log or EmptyLog()),
         clock=FixedClock(),
         ready=list,
@@ -146,3 +162,44 @@ def test_a_page_is_as_long_as_asked_for() -> None:
     assert ([turn["turn"] for turn in document["turns"]], document["earlier"]) == ([8, 9], 8)
     for wrong in ("limit=0", f"limit={MOST_TURNS + 1}", "before=0", "before=1" + "0" * 30, "before=x"):
         assert caller.get(f"/v1/conversations/x?{wrong}").status_code == 422, wrong
+
+
+def test_a_message_beyond_those_that_may_wait_is_refused() -> None:
+    intake = SlowIntake()
+    body = {"conversation": "c", "text": "hi"}
+    app = _app(KEY, intake=intake, waiting=1)
+    with (
+        TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as caller,
+        ThreadPoolExecutor(1) as other,
+    ):
+        first = other.submit(caller.post, "/v1/messages", json=body)
+        assert intake.asked.acquire(timeout=30)
+        refused = caller.post("/v1/messages", json=body)
+        alive = caller.get("/healthz").status_code
+        intake.go.set()
+        assert (first.result().status_code, alive) == (200, 200)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
+        assert caller.post("/v1/messages", json=body).json() == {"said": "hi"}
+
+
+def test_those_who_wait_are_answered_in_turn_and_leave_threads_to_others() -> None:
+    most = 3 * _SIDE_BY_SIDE
+    began = threading.Semaphore(0)
+
+    async def run() -> list[bool]:
+        room, go = _WaitingRoom(most), threading.Event()
+
+        def answer() -> bool:
+            began.release()
+            return go.wait(30)
+
+        waiting = [asyncio.create_task(room.answered(answer)) for _ in range(most)]
+        for _ in range(_SIDE_BY_SIDE):
+            assert await asyncio.to_thread(began.acquire, timeout=30)
+        assert not await asyncio.to_thread(began.acquire, timeout=0.05)
+        with pytest.raises(HTTPException, match="429"):
+            await room.answered(answer)
+        go.set()
+        return await asyncio.gather(*waiting)
+
+    assert asyncio.run(run()) == [True] * most

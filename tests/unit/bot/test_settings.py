@@ -21,6 +21,7 @@ WRONG = {
     "weak key": ("API_KEY", "changeme"),
     "short secret": ("SECRET_KEY", "0123456789"),
     "no workers": ("WORKERS", "0"),
+    "nobody may wait": ("API_WAITING", "0"),
     "web chat for nobody": ("WEB_RATE", "0"),
     "state forgotten at once": ("STATE_TTL", "5"),
     "threads below zero": ("THREADS", "-1"),
