@@ -118,11 +118,8 @@ class Pipeline:
         if spoken.kind is ContentKind.TEXT:
             decision = self._reworded(engine, decision, understanding.text, understanding.entities)
         decision = self._with_wait(decision)
-        left = self._left_by_agent(before)
         if has_hidden(message.text):
             decision = replace(decision, notice="number_hidden")
-        elif left != before.left and decision.kind is not DecisionKind.SILENT:
-            decision, before = replace(decision, notice="agent_left"), replace(before, left=left)
         filled = fill(decision, before, self._rules, self._book, engine.entries)
         filled, told = self._announced(filled, before, decision)
         after = after_turn(next_state(told, understanding, decision, self._rules), told, message, acted=acted)
@@ -159,12 +156,6 @@ class Pipeline:
             return replace(decision, opens=in_words(opening, now, decision.lang))
         wait = self._log.usual_wait()
         return replace(decision, wait=max(1, round(wait.total_seconds() / 60))) if wait else decision
-
-    def _left_by_agent(self, before: Conversation) -> str:
-        """When an agent took a conversation that waits again as the agent did not answer; else what is noted of it."""
-        escalation = self._log.escalation(before.id) if before.status is Status.WAITING else None
-        gone = escalation is not None and escalation.lapsed
-        return escalation.held_at.isoformat() if escalation and gone and escalation.held_at else before.left
 
     def _announced(self, filled: Filled, before: Conversation, decision: Decision) -> tuple[Filled, Conversation]:
         """Says first what every customer is told for a time, once."""

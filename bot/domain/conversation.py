@@ -56,8 +56,6 @@ class Conversation:
         blocked: True where an agent wants the customer to get no answers.
         vip: True where an agent wants the customer to be seen to before others.
         announced: keys of the announcements that the customer was told.
-        left: when the agent took the conversation who then did not answer, once the customer was told that the bot is
-            back; empty for none.
         answered: the number of the message answered last, empty where it cannot be edited.
         earlier: the state that it was answered from, as JSON values.
     """
@@ -78,7 +76,6 @@ class Conversation:
     blocked: bool = False
     vip: bool = False
     announced: tuple[str, ...] = ()
-    left: str = ""
     answered: str = ""
     earlier: dict[str, Any] = field(default_factory=dict)
 

@@ -7,14 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.bot_files import BotFiles
-from bot.desk.lapses import Lapse
 from bot.dialogue.marks import mark_of_options
 from bot.domain.conversation import Conversation
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.errors import StateUnavailableError
 from tests.integration.pipeline.house import MEI, House
-from tests.integration.sql_examples import agent
 
 
 def test_a_lost_live_state_is_rebuilt_from_the_log(house: House) -> None:
@@ -113,23 +110,3 @@ def test_a_block_outlasts_the_pause_after_which_all_else_is_forgotten(house: Hou
     house.clock.time += timedelta(hours=2)
     assert house.intake.answer(house.says("#greeting", 2))["decision"]["kind"] == "silent"
     assert house.intake.answer(house.says("#greeting", 3))["decision"]["kind"] == "silent"
-
-
-def test_the_bot_says_that_it_is_back_after_an_agent_who_did_not_answer(house: House, files: BotFiles) -> None:
-    back = {files.templates.render("agent_left", "en", "", {}, variant).text for variant in range(4)}
-    mei = replace(MEI, id=agent(house.log))
-    desk = house.desk()
-
-    def told(number: int) -> bool:
-        replies = house.intake.answer(house.says("/help", number))["replies"]
-        return replies[0]["text"] in back
-
-    house.intake.answer(house.says("/human", 0))
-    assert not told(1), "no agent has been there"
-    for number in (2, 5):
-        house.clock.time += timedelta(minutes=30)
-        desk.take("api-1", mei)
-        assert house.intake.answer(house.says("Are you there?", number))["replies"] == []
-        desk.mend("api-1", lambda _: Lapse.UNANSWERED)
-        desk.mend("api-1", lambda _: Lapse.UNTAKEN)
-        assert [told(number + 1), told(number + 2)] == [True, False]
