@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from bot.cli.knowledge import edited_entries
 from bot.cli.learn import AsJson, set_languages
 from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
+from bot.dialogue.moves import AGREE, choice_reason
 from bot.dialogue.policy import AGREED_TO_SEVERAL
 from bot.domain.messages import DESCRIBED
 from bot.domain.records import LoggedUtterance
@@ -105,8 +106,8 @@ def read_turns(settings: Settings) -> list[LoggedTurn]:
         asked_back: dict[str, int] = {}
         for utterance in log.logged_utterances():
             place = asked_back.pop(utterance.conversation, None)
-            if place is not None and utterance.kind == "button":
-                turns[place] = replace(turns[place], chosen=chosen_option(turns[place], utterance.text, log))
+            if place is not None:
+                turns[place] = replace(turns[place], chosen=chosen_option(turns[place], utterance, log))
             if utterance.kind in DESCRIBED:
                 continue
             if utterance.decision == "clarify":
@@ -117,21 +118,33 @@ def read_turns(settings: Settings) -> list[LoggedTurn]:
         log.close()
 
 
-def chosen_option(asked: LoggedTurn, tapped: str, log: SqlLog) -> str:
+def chosen_option(asked: LoggedTurn, answer: LoggedUtterance, log: SqlLog) -> str:
     """What a customer meant by words that were answered by asking back.
 
     Args:
         asked: the turn that asked back.
-        tapped: the value of the button that was tapped next.
-        log: looks up what was offered.
+        answer: the next turn: a tapped button, or words.
+        log: looks up what was offered, and what the words were taken for.
 
     Returns:
-        The value where it was offered for these very words; empty otherwise, as after "yes" to several options.
+        The option that was tapped or named, or agreed to where it was the only one, if it was offered for these very
+        words; empty otherwise, as after "yes" to several options.
     """
-    turn = log.turn(asked.turn)
-    decision = turn.document.get("decision", {}) if turn else {}
-    offered = tapped in decision.get("options", ())
-    return tapped if offered and not str(decision.get("reason", "")).startswith(AGREED_TO_SEVERAL) else ""
+    decision = _decision(asked.turn, log)
+    if str(decision.get("reason", "")).startswith(AGREED_TO_SEVERAL):
+        return ""
+    offered: Sequence[str] = decision.get("options", ())
+    if answer.kind == "button":
+        chosen = offered[0] if answer.text == AGREE and len(offered) == 1 else answer.text
+        return chosen if chosen in offered else ""
+    reason = _decision(answer.turn, log).get("reason")
+    return next((option for option in offered if reason == choice_reason(option)), "")
+
+
+def _decision(turn: int, log: SqlLog) -> Mapping[str, Any]:
+    detail = log.turn(turn)
+    decision: Mapping[str, Any] = detail.document.get("decision", {}) if detail else {}
+    return decision
 
 
 def logged_turn(utterance: LoggedUtterance, log: SqlLog) -> LoggedTurn:

@@ -36,6 +36,9 @@ _RATING = re.compile(r"([0-9]{1,9}):([1-5])")
 OFFER_HUMAN = "human:"
 """The option that stands for a person."""
 
+AGREE = "yes:"
+"""The value of the button that says yes."""
+
 
 def say(scene: Scene, template: str, reason: str) -> Decision:
     """Renders a template; a form that is being filled stays open."""
@@ -92,13 +95,19 @@ def related_entries(
     return tuple(islice(fitting, limit))
 
 
+def choice_reason(option: str) -> str:
+    """The reason of a decision that does what the option of an intent or an FAQ entry stands for."""
+    verb, _, value = option.partition(":")
+    return f"the customer chose FAQ entry {value}" if verb == "faq" else f"the customer chose {value}"
+
+
 def choose(scene: Scene, option: str) -> Decision:
     """Does what a button or an offered option stands for."""
     verb, _, value = option.partition(":")
     if verb == "human":
         return hand_over(scene, "the customer asked for a person")
     if verb == "faq" and value:
-        return quote_faq(scene, value, f"the customer chose FAQ entry {value}")
+        return quote_faq(scene, value, choice_reason(option))
     if verb == "more" and value:
         return replace(quote_faq(scene, value, f"the customer asked for all of FAQ entry {value}"), whole=True)
     if verb == "lang" and value in scene.rules.languages:
@@ -112,7 +121,7 @@ def choose(scene: Scene, option: str) -> Decision:
         stars = int(rated[2])
         return replace(say(scene, "rated", f"the customer gave {stars} of 5 stars"), rating=(int(rated[1]), stars))
     if verb == "intent" and value in scene.rules.intents:
-        return act_on(scene, value, f"the customer chose {value}")
+        return act_on(scene, value, choice_reason(option))
     return missed(scene, "the tapped button stands for nothing that the bot still knows")
 
 

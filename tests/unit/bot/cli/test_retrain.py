@@ -9,6 +9,7 @@ import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,32 +107,68 @@ def test_reads_the_log(settings: Settings) -> None:
     ]
 
 
+LOST = ("where can I leave it", "two intents are close")
+SEVERAL = ("faq:parking", "intent:jobs")
 CHOICES = {
-    "an option of the question": ("where can I leave it", "two intents are close", "faq:parking", "faq:parking"),
-    "something else": ("where can I leave it", "two intents are close", "faq:jobs", ""),
-    "after a mere yes": ("yes", AGREED_TO_SEVERAL, "faq:parking", ""),
+    "an option of the question": (*LOST, ("faq:parking",), "faq:parking", "faq:parking"),
+    "something else": (*LOST, ("faq:parking",), "faq:jobs", ""),
+    "yes to the only option": (*LOST, ("faq:parking",), "yes:", "faq:parking"),
+    "yes to several": (*LOST, SEVERAL, "yes:", ""),
+    "no to the only option": (*LOST, ("faq:parking",), "no:", ""),
+    "after a mere yes": ("yes", AGREED_TO_SEVERAL, SEVERAL, "faq:parking", ""),
 }
 
 
-@pytest.mark.parametrize(("text", "reason", "tapped", "chosen"), CHOICES.values(), ids=CHOICES)
+@pytest.mark.parametrize(("text", "reason", "options", "tapped", "chosen"), CHOICES.values(), ids=CHOICES)
 def test_a_tap_says_what_the_words_before_meant(
-    settings: Settings, text: str, reason: str, tapped: str, chosen: str
+    settings: Settings, text: str, reason: str, options: tuple[str, ...], tapped: str, chosen: str
 ) -> None:
-    log, now = open_log(settings.database, SystemClock()), datetime.now(UTC)
-    asked_back = {"kind": "clarify", "reason": reason, "intent": "", "faq": "", "options": ["faq:parking"]}
+    asked_back = {"kind": "clarify", "reason": reason, "intent": "", "faq": "", "options": list(options)}
     answered = {"kind": "faq", "reason": "the customer chose it", "intent": "", "faq": "parking"}
-    for conversation, said, kind, decision in (
+    log_conversations(
+        settings,
         ("web:1", text, ContentKind.TEXT, asked_back),
         ("web:2", "unrelated", ContentKind.TEXT, answered),
         ("web:1", tapped, ContentKind.BUTTON, answered),
         ("web:1", tapped, ContentKind.BUTTON, answered),
-    ):
+    )
+    assert [turn.chosen for turn in read_turns(settings)] == [chosen, "", "", ""]
+
+
+WORDS = {
+    "yes to the only option": ("yes please", ("faq:parking",), "faq:parking"),
+    "the number of an intent": ("2", SEVERAL, "intent:jobs"),
+    "yes to several": ("yes", SEVERAL, ""),
+    "no": ("no", ("faq:parking",), ""),
+    "something else": ("are you open on sunday?", ("faq:parking",), ""),
+}
+
+
+@pytest.mark.parametrize(("said", "options", "chosen"), WORDS.values(), ids=WORDS)
+def test_words_that_took_an_offer_say_what_the_words_before_meant(
+    settings: Settings, said: str, options: tuple[str, ...], chosen: str
+) -> None:
+    offered = Conversation("web:1", lang="en", options=options)
+    intent = {"yes please": "affirm", "no": "deny"}.get(said, "store_hours")
+    heads = {"intent": Distribution((Score(intent, 0.95), Score("jobs", 0.01)))}
+    reading = Understanding(said, "en", heads, (), 0.0, np.zeros(3, dtype=np.float32), "r")
+    decision = decide(reading, offered, [], HitThresholds(0.7, 0.3), RULES)
+    answered = {"kind": decision.kind.value, "reason": decision.reason, "intent": "", "faq": decision.faq}
+    asked_back = {"kind": "clarify", "reason": LOST[1], "intent": "", "faq": "", "options": list(options)}
+    log_conversations(
+        settings, ("web:1", LOST[0], ContentKind.TEXT, asked_back), ("web:1", said, ContentKind.TEXT, answered)
+    )
+    assert read_turns(settings)[0].chosen == chosen, decision.reason
+
+
+def log_conversations(settings: Settings, *turns: tuple[str, str, ContentKind, dict[str, Any]]) -> None:
+    log, now = open_log(settings.database, SystemClock()), datetime.now(UTC)
+    for conversation, said, kind, decision in turns:
         message = IncomingMessage(uuid.uuid4().hex, conversation, said, now, kind=kind)
         document = {"replies": [], "decision": decision, "understanding": None, "hits": [], "release": "r"}
         log.accept(message)
         log.record_turn(TurnRecord(message, now, (Reply("ok", "en"),), document, Conversation(conversation)))
     log.close()
-    assert [turn.chosen for turn in read_turns(settings)] == [chosen, "", "", ""]
 
 
 @pytest.fixture
