@@ -12,6 +12,7 @@ import structlog
 from bot.alerts import heard
 from bot.current_state import current_state
 from bot.dialogue.announcements import announce
+from bot.dialogue.button_values import whole_value
 from bot.dialogue.corrections import after_turn, before_turn
 from bot.dialogue.engine import Engine
 from bot.dialogue.excerpts import Excerpts
@@ -104,6 +105,7 @@ class Pipeline:
         if self._hearing is not None and not before.blocked:
             message = self._hearing.of(message, before.lang or None)
         spoken = as_said(message)
+        spoken = replace(spoken, text=whole_value(spoken.text, engine.entries))
         understanding = engine.understander.understand([spoken.text], [expected])[0]
         lang = understanding.lang or before.lang or None
         hits = found(engine, understanding, lang)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from bot.bot_files.yaml_values import Value
-from bot.dialogue.moves import VALUE_BYTES
+from bot.dialogue.button_values import VALUE_BYTES
 from bot.dialogue.templates import NAME
 from bot.domain.rules import CONFIRM, Choice, FormSpec, Slot, SlotType
 

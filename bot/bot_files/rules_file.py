@@ -10,8 +10,8 @@ from bot.bot_files.announcements_value import read_announcements
 from bot.bot_files.desk_value import DESK_KEYS, read_desk
 from bot.bot_files.hours_value import read_hours
 from bot.bot_files.yaml_values import Value, guess, one_of
+from bot.dialogue.button_values import VALUE_BYTES
 from bot.dialogue.forms import plain
-from bot.dialogue.moves import VALUE_BYTES
 from bot.dialogue.templates import ACTIONS
 from bot.domain.private_numbers import PrivateKind
 from bot.domain.rules import (

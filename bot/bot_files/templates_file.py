@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bot.bot_files.yaml_values import Value, guess, one_of
-from bot.dialogue.moves import VALUE_BYTES
+from bot.dialogue.button_values import VALUE_BYTES
 from bot.dialogue.templates import (
     ACTIONS,
     DEFAULT,

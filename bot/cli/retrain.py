@@ -18,6 +18,7 @@ from bot.cli.knowledge import edited_entries
 from bot.cli.learn import AsJson, set_languages
 from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
+from bot.dialogue.button_values import short_value
 from bot.dialogue.moves import AGREE, choice_reason
 from bot.dialogue.policy import AGREED_TO_SEVERAL
 from bot.domain.messages import DESCRIBED
@@ -135,8 +136,9 @@ def chosen_option(asked: LoggedTurn, answer: LoggedUtterance, log: SqlLog) -> st
         return ""
     offered: Sequence[str] = decision.get("options", ())
     if answer.kind == "button":
-        chosen = offered[0] if answer.text == AGREE and len(offered) == 1 else answer.text
-        return chosen if chosen in offered else ""
+        if answer.text == AGREE and len(offered) == 1:
+            return offered[0]
+        return next((option for option in offered if answer.text == short_value(option)), "")
     reason = _decision(answer.turn, log).get("reason")
     return next((option for option in offered if reason == choice_reason(option)), "")
 

@@ -28,9 +28,6 @@ where the intent is next to certain, as short general questions are near to many
 NEXT_TO_CERTAIN = 0.99
 """An intent's confidence from which on it is hardly ever wrong."""
 
-VALUE_BYTES = 64
-"""The longest value that a button may carry (Telegram's limit)."""
-
 _RATING = re.compile(r"([0-9]{1,9}):([1-5])")
 
 OFFER_HUMAN = "human:"
@@ -89,10 +86,7 @@ def related_entries(
         return ()
     told = {each.faq for each in (decision, *decision.also)}
     known = (entries[other] for other in dict.fromkeys(others) if other in entries and other not in told)
-    fitting = (
-        entry.id for entry in known if entry.lang == answer.lang and len(f"faq:{entry.id}".encode()) <= VALUE_BYTES
-    )
-    return tuple(islice(fitting, limit))
+    return tuple(islice((entry.id for entry in known if entry.lang == answer.lang), limit))
 
 
 def choice_reason(option: str) -> str:
@@ -189,8 +183,7 @@ def ask_back(scene: Scene, candidates: list[tuple[float, str]], reason: str) -> 
     Asked again and again it offers a person as well, and after that a human takes over.
     """
     best = sorted(candidates, key=lambda candidate: -candidate[0])
-    values = dict.fromkeys(value for _, value in best if len(value.encode()) <= VALUE_BYTES)
-    options = tuple(values)[:OPTION_LIMIT]
+    options = tuple(dict.fromkeys(value for _, value in best))[:OPTION_LIMIT]
     if not options:
         return None
     asked, most = scene.conversation.asked_back + 1, scene.rules.escalation.misses

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bot.dialogue import forms
+from bot.dialogue.button_values import short_value
 from bot.dialogue.marks import mark_of_form, mark_of_options, marked
-from bot.dialogue.moves import VALUE_BYTES
 from bot.dialogue.templates import TemplateBook, shorten
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
@@ -165,10 +165,10 @@ class _Composer:
             return self._render("fallback", {})
         related = (self._option(f"faq:{other}") for other in self.decision.related)
         buttons = tuple(button for button in related if button)
-        value = f"more:{entry.id}"
         reply = Reply(entry.answer, entry.lang, buttons)
-        if self.decision.excerpt and len(value.encode()) <= VALUE_BYTES:
-            reply = Reply(self.decision.excerpt, entry.lang, (Button(MORE.get(entry.lang, _GAP), value), *buttons))
+        if self.decision.excerpt:
+            more = Button(MORE.get(entry.lang, _GAP), short_value(f"more:{entry.id}"))
+            reply = Reply(self.decision.excerpt, entry.lang, (more, *buttons))
         moody = self.decision.emotion in self.rules.escalation.bad_moods and entry.lang == self.decision.lang
         return self._led("sympathy", reply) if moody and self.book.has("sympathy") else reply
 
@@ -226,7 +226,7 @@ class _Composer:
         if verb == "lang":
             return Button(LANGUAGE_NAMES.get(name, name), value)
         if verb == "faq" and name in self.entries:
-            return Button(shorten(self.entries[name].question, LABEL_LIMIT), value)
+            return Button(shorten(self.entries[name].question, LABEL_LIMIT), short_value(value))
         return None
 
     def _in_language(self, texts: Mapping[str, _Text]) -> _Text:

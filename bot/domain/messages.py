@@ -85,8 +85,8 @@ class Button:
     Attributes:
         label: what the customer sees.
         value: what comes back when it is tapped, at most 64 bytes (Telegram's limit); `intent:<name>`, `faq:<id>`,
-            `more:<id>`, `say:<text>`, `lang:<code>`, `rate:<escalation>:<stars>`, `erase:`, `human:`, `yes:<mark>`,
-            `no:<mark>`.
+            `more:<id>` (where the id is too long, a stand-in such as `faq:#1f0c9ab2e7d04c51`), `say:<text>`,
+            `lang:<code>`, `rate:<escalation>:<stars>`, `erase:`, `human:`, `yes:<mark>`, `no:<mark>`.
     """
 
     label: str

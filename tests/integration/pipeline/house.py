@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ SHOP = Path(__file__).parents[3] / "examples" / "shop"
 ENTRY = FaqEntry("wool.en", "How do I wash wool?", "By hand.", "en")
 SILK = FaqEntry("silk.en", "How do I wash silk?", "Do not.", "en")
 LONG = FaqEntry("long.en", "Tell me all", " ".join(f"Sentence {n} about ships." for n in range(40)), "en")
+LONG_ID = replace(LONG, id=f"{'羊毛' * 10}.en")
 IRON = FaqEntry("iron.en", "How hot may the iron be?", "Warm.", "en")
 
 
@@ -102,7 +104,7 @@ class House:
         self.clock = Clock()
         self.log: SqlLog = open_log(f"sqlite:///{folder / 'log.sqlite3'}", self.clock)
         self.state = AwayState()
-        engine = Engine(Reader(), Search(), {entry.id: entry for entry in (ENTRY, SILK, IRON, LONG)})
+        engine = Engine(Reader(), Search(), {entry.id: entry for entry in (ENTRY, SILK, IRON, LONG, LONG_ID)})
         self.pipeline = Pipeline(
             lambda: engine, self.log, self.state, files.rules, files.templates, self.clock, state_ttl=3600
         )

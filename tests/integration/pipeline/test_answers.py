@@ -24,7 +24,7 @@ from nlu.patterns import find_patterns
 from nlu.text import normalise
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import Hit
-from tests.integration.pipeline.house import ENTRY, LONG, SILK, House, Reader, Search
+from tests.integration.pipeline.house import ENTRY, LONG, LONG_ID, SILK, House, Reader, Search
 
 
 class Ear:
@@ -123,6 +123,16 @@ def test_of_a_long_answer_some_is_said_first_and_all_on_demand(house: House) -> 
     whole = house.intake.answer(house.says("more:long.en", 2))
     assert whole["replies"][0]["text"] == LONG.answer
     assert [button["value"] for button in whole["replies"][0]["buttons"]] == ["faq:silk.en", "faq:wool.en"]
+
+
+def test_an_entry_with_an_id_too_long_for_a_button_is_shown_whole_on_a_tap(house: House) -> None:
+    first = house.intake.answer(house.says(f"faq:{LONG_ID.id}", 1))
+    button = first["replies"][0]["buttons"][0]
+    assert len(button["value"].encode()) <= 64
+    tapped = replace(house.says(button["value"], 2), kind=ContentKind.BUTTON)
+    whole = house.intake.answer(tapped)
+    assert whole["replies"][0]["text"] == LONG_ID.answer
+    assert whole["decision"]["faq"] == LONG_ID.id
 
 
 class Parrot:

@@ -22,6 +22,7 @@ from bot.bot_files import load_bot_files
 from bot.cli import retrain as subject
 from bot.cli.retrain import followed_from_reading, read_turns
 from bot.cli.retrain_schedule import ScheduledRuns, follow_schedule
+from bot.dialogue.button_values import short_value
 from bot.dialogue.policy import AGREED_TO_SEVERAL, decide
 from bot.domain.conversation import Conversation, FormState
 from bot.domain.messages import ContentKind, IncomingMessage, Reply
@@ -109,9 +110,11 @@ def test_reads_the_log(settings: Settings) -> None:
 
 LOST = ("where can I leave it", "two intents are close")
 SEVERAL = ("faq:parking", "intent:jobs")
+LONG_ID = f"faq:{'停车' * 20}"
 CHOICES = {
     "an option of the question": (*LOST, ("faq:parking",), "faq:parking", "faq:parking"),
     "something else": (*LOST, ("faq:parking",), "faq:jobs", ""),
+    "an option with a long id": (*LOST, (LONG_ID, "faq:parking"), short_value(LONG_ID), LONG_ID),
     "yes to the only option": (*LOST, ("faq:parking",), "yes:", "faq:parking"),
     "yes to several": (*LOST, SEVERAL, "yes:", ""),
     "no to the only option": (*LOST, ("faq:parking",), "no:", ""),

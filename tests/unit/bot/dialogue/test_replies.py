@@ -14,7 +14,7 @@ from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import Priority
 from nlu.types import Distribution, Score, Understanding
-from retrieval.types import FaqEntry, HitThresholds
+from retrieval.types import FaqEntry, Hit, HitThresholds
 
 BOT = load_bot_files(Path(__file__).parents[4] / "examples" / "shop")
 RULES = BOT.rules
@@ -68,6 +68,17 @@ def test_a_person_is_offered_by_title_but_once() -> None:
     asked = Decision(K.CLARIFY, "r", template="human_ask", options=("human:",), lang="en")
     (reply,) = fill(asked, START, RULES, BOT.templates, ENTRIES).replies
     assert [button.label for button in reply.buttons] == ["Yes please", "No thanks"]
+
+
+def test_entries_with_long_ids_are_offered() -> None:
+    name = f"{'礼品卡' * 10}.zh"
+    entries = {**ENTRIES, name: replace(ENTRIES["a"], id=name, question="Question long?")}
+    hits = [Hit(entries[each], "", 0.4, 0.4) for each in (name, "a")]
+    decision = decide(read(), START, hits, HIT_THRESHOLDS, RULES)
+    assert decision.options == (f"faq:{name}", "faq:a")
+    (reply,) = fill(decision, START, RULES, BOT.templates, entries).replies
+    assert [button.label for button in reply.buttons[:2]] == ["Question long?", "Question a?"]
+    assert all(len(button.value.encode()) <= 64 for button in reply.buttons)
 
 
 def test_a_single_option_is_asked_by_name() -> None:
