@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, func, select, update
 
 from bot.adapters.sql_engine import SqlAccess, insert_once
-from bot.adapters.sql_tables import FaqRevisionRow, FaqVersionRow, MessageRow
+from bot.adapters.sql_tables import AuditRow, FaqRevisionRow, FaqVersionRow, MessageRow
 from bot.domain.messages import ContentKind
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import EditedError
@@ -49,25 +50,37 @@ class SqlKnowledge(SqlAccess):
         self, draft: FaqDraft, author: str, *, before: FaqEntry | None = None, expected: int | None = None
     ) -> FaqVersion:
         """Stores a new version of an entry; see `ConversationLog.put_faq`."""
-        now = self._clock.now()
         with self._write() as session:
-            # Writers queue here, so a reader that sees a revision sees every version before it.
-            insert_once(session, FaqRevisionRow(id=_ONLY, value=0))
-            grown = update(FaqRevisionRow).where(col(FaqRevisionRow.id) == _ONLY)
-            session.exec(grown.values(value=col(FaqRevisionRow.value) + 1))
-            known = _rows(session, draft.entry.id)
-            latest = known[-1].version if known else 0
+            latest = _next_revision(session).get(draft.entry.id, 0)
             if expected is not None and expected != latest:
                 raise EditedError(
                     f"FAQ entry {draft.entry.id!r} is at version {latest}, you saw {expected}: read it again, then edit"
                 )
-            if before is not None and not known:
-                session.add(_row(FaqDraft(before), 1, "release", now))
-                latest = 1
-            fresh = _row(draft, latest + 1, author, now)
-            session.add(fresh)
-            session.flush()
-            return _version(fresh)
+            return self._stored(session, draft, author, latest, before)
+
+    def put_faqs(self, drafts: Sequence[FaqDraft], author: str, *, before: Mapping[str, FaqEntry]) -> list[FaqVersion]:
+        """Stores new versions of several entries at once; see `ConversationLog.put_faqs`."""
+        if not drafts:
+            return []
+        with self._write() as session:
+            latest = _next_revision(session)
+            return [
+                self._stored(session, draft, author, latest.get(draft.entry.id, 0), before.get(draft.entry.id))
+                for draft in drafts
+            ]
+
+    def _stored(
+        self, session: Session, draft: FaqDraft, author: str, latest: int, before: FaqEntry | None
+    ) -> FaqVersion:
+        """The next version of an entry, with a note in the audit trail; its first is what the release has."""
+        now = self._clock.now()
+        if before is not None and not latest:
+            session.add(_row(FaqDraft(before), 1, "release", now))
+            latest = 1
+        fresh = _row(draft, latest + 1, author, now)
+        session.add(fresh)
+        session.add(AuditRow(at=now, who=author, action="faq edited", detail=f"{fresh.entry} version {fresh.version}"))
+        return _version(fresh)
 
     def latest_texts(self, limit: int) -> list[tuple[str, str]]:
         """The latest different texts that customers wrote, with their languages, the latest first."""
@@ -84,6 +97,16 @@ class SqlKnowledge(SqlAccess):
                 if len(different) == limit:
                     break
             return list(different.items())
+
+
+def _next_revision(session: Session) -> dict[str, int]:
+    """Begins the next revision; the latest version of each entry so far."""
+    # Writers queue here, so a reader that sees a revision sees every version before it.
+    insert_once(session, FaqRevisionRow(id=_ONLY, value=0))
+    grown = update(FaqRevisionRow).where(col(FaqRevisionRow.id) == _ONLY)
+    session.exec(grown.values(value=col(FaqRevisionRow.value) + 1))
+    latest = select(FaqVersionRow.entry, func.max(FaqVersionRow.version)).group_by(col(FaqVersionRow.entry))
+    return dict(session.exec(latest).all())
 
 
 def _rows(session: Session, entry: str) -> list[FaqVersionRow]:

@@ -17,7 +17,7 @@ from bot.cli.learn import AsJson
 from bot.cli.output import data_files, print_json, print_line, say
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
-from bot.knowledge.editing import FaqEditor
+from bot.knowledge.editing import FaqEditor, check_id
 from bot.knowledge.live import answering
 from bot.settings import Settings, read_settings
 from retrieval.faq import read_faq
@@ -46,7 +46,7 @@ def put(
     valid_until: Annotated[str | None, typer.Option("--valid-until", help="When they cease to.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add the entries of FAQ files, or replace those that have their ids; what is the same already stays.
+    """Add the entries of FAQ files, or replace those that have their ids, all or none; what is the same stays.
 
     Texts are taken as they stand in the files; `frontdesk import faq` makes plain text of HTML. An entry keeps the
     variants that it has, as files do not know what was learnt from customers; the HTTP API takes variants away.
@@ -56,10 +56,12 @@ def put(
     try:
         entries = read_faq(*data_files(files), languages=editor.languages)
         before = {version.entry.id: version for version in editor.entries()}
+        for entry in entries:
+            if entry.id not in before:
+                check_id(entry.id)
         drafts = [_checked(editor, editor.with_known_variants(FaqDraft(entry, True, begin, end))) for entry in entries]
         new = [draft for draft in drafts if not _stands(before.get(draft.entry.id), draft)]
-        for draft in new:
-            editor.store(draft, _AUTHOR)
+        editor.store_all(new, _AUTHOR)
     finally:
         log.close()
     marked = [draft.entry.id for draft in new if has_markup(draft.entry.answer)]

@@ -281,7 +281,7 @@ class KnowledgeLog(Protocol):
     def put_faq(
         self, draft: FaqDraft, author: str, *, before: FaqEntry | None = None, expected: int | None = None
     ) -> FaqVersion:
-        """Stores a new version of an entry.
+        """Stores a new version of an entry, and notes it in the audit trail.
 
         Args:
             draft: what the entry is to be.
@@ -294,6 +294,18 @@ class KnowledgeLog(Protocol):
 
         Raises:
             EditedError: there is a later version than the expected one.
+        """
+
+    def put_faqs(self, drafts: Sequence[FaqDraft], author: str, *, before: Mapping[str, FaqEntry]) -> list[FaqVersion]:
+        """Stores new versions of several entries, all or none, as one change; see `put_faq`.
+
+        Args:
+            drafts: what the entries are to be, each once.
+            author: who wants it.
+            before: the entries as the release has them, by id.
+
+        Returns:
+            The new versions in the order of the drafts.
         """
 
     def latest_texts(self, limit: int) -> list[tuple[str, str]]:

@@ -14,15 +14,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import EditedError
-from bot.knowledge.editing import Effect, FaqEditor
+from bot.knowledge.editing import ID_PATTERN, MAX_ID, Effect, FaqEditor
 from retrieval.types import FaqEntry
 
 _AUTHOR = "api"
 _SHOWN = 20
-_ID = r"^[^\s/:]+$"
 
 Question = Annotated[str, Field(min_length=1, max_length=1000)]
-EntryId = Annotated[str, Path(max_length=60, pattern=_ID)]
+EntryId = Annotated[str, Path(max_length=MAX_ID, pattern=ID_PATTERN)]
 
 
 class EntryIn(BaseModel):
@@ -101,7 +100,7 @@ def build_router(
 
     @router.post("/preview")
     def preview(
-        draft: EntryIn, entry: Annotated[str, Query(alias="id", max_length=60, pattern=_ID)] = "preview"
+        draft: EntryIn, entry: Annotated[str, Query(alias="id", max_length=MAX_ID, pattern=ID_PATTERN)] = "preview"
     ) -> dict[str, Any]:
         """Which of the latest logged questions a draft would answer from now on, and which no longer."""
         effect = foresee(editor.checked(editor.plain(draft.draft(entry, editor))))

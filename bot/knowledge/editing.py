@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -16,6 +17,12 @@ from nlu.types import Understanding
 from retrieval.languages import spoken_language
 from retrieval.plain_text import plain_text
 from retrieval.types import FaqEntry, FaqSearch
+
+MAX_ID = 60
+"""Characters of an entry's id."""
+
+ID_PATTERN = r"^[^\s/:]+$"
+"""What an id is made of: what fits an address and the value of a button."""
 
 MAX_ANSWER = 20_000
 """Characters of an answer; Telegram sends 4,096 at a time."""
@@ -126,9 +133,21 @@ class FaqEditor:
         Returns:
             The new version.
         """
-        entry = draft.entry
-        stored = self._log.put_faq(draft, author, before=self._known(entry.id), expected=expected)
-        self._log.audit(author, "faq edited", f"{entry.id} version {stored.version}")
+        stored = self._log.put_faq(draft, author, before=self._known(draft.entry.id), expected=expected)
+        self._edited()
+        return stored
+
+    def store_all(self, drafts: Sequence[FaqDraft], author: str) -> list[FaqVersion]:
+        """Adds or replaces several entries as they are, all or none; see `store`.
+
+        Args:
+            drafts: what the entries are to be, each once.
+            author: who wants it.
+
+        Returns:
+            The new versions in the order of the drafts.
+        """
+        stored = self._log.put_faqs(drafts, author, before={entry.id: entry for entry in self._released()})
         self._edited()
         return stored
 
@@ -226,6 +245,22 @@ class FaqEditor:
 
     def _original(self, entry: FaqEntry) -> FaqVersion:
         return FaqVersion(entry, 0, True, None, None, "release", self._clock.now())
+
+
+def check_id(name: str) -> None:
+    """Makes sure that the API can address an entry by an id.
+
+    Args:
+        name: the id.
+
+    Raises:
+        InputError: it has other characters, or too many.
+    """
+    if not re.fullmatch(ID_PATTERN, name) or len(name) > MAX_ID:
+        raise InputError(
+            f"id: expected at most {MAX_ID} characters without spaces, `/` or `:`, got {name[: MAX_ID + 1]!r}; "
+            "change it, or let `frontdesk import faq` do so"
+        )
 
 
 def _texts(entry: FaqEntry) -> tuple[str, ...]:

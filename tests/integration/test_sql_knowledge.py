@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bot.adapters.sql_log import SqlLog
 from bot.domain.messages import ContentKind
@@ -86,6 +87,27 @@ def test_the_revision_grows_with_every_edit_and_never_runs_ahead(sql_log: SqlLog
     from_threads(8, edit)
     assert sql_log.faq_revision() == begun + 8
     assert all(revision - begun <= entries for revision, entries in seen)
+
+
+def test_several_entries_are_one_change(sql_log: SqlLog) -> None:
+    sql_log.put_faq(FaqDraft(TEA), "api")
+    begun = sql_log.faq_revision()
+    warm = replace(WOOL, answer="Warm.")
+    stored = sql_log.put_faqs([FaqDraft(warm), FaqDraft(TEA, enabled=False)], "file", before={WOOL.id: WOOL})
+    assert [(each.entry, each.version, each.enabled) for each in stored] == [(warm, 2, True), (TEA, 2, False)]
+    assert [version.entry for version in sql_log.faq_versions(WOOL.id)] == [WOOL, warm]
+    assert sql_log.faq_revision() == begun + 1
+    noted = {entry.detail for entry in sql_log.audit_trail() if entry.who == "file"}
+    assert noted == {"wool.en version 2", f"{TEA.id} version 2"}
+    assert sql_log.put_faqs([], "file", before={}) == []
+    assert sql_log.faq_revision() == begun + 1
+
+
+def test_of_several_entries_all_are_stored_or_none(sql_log: SqlLog) -> None:
+    begun = sql_log.faq_revision()
+    with pytest.raises(IntegrityError):
+        sql_log.put_faqs([FaqDraft(TEA), FaqDraft(WOOL), FaqDraft(WOOL)], "file", before={})
+    assert (sql_log.faq_latest(), sql_log.faq_revision()) == ([], begun)
 
 
 def test_the_latest_different_texts(sql_log: SqlLog) -> None:

@@ -9,9 +9,12 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from bot.adapters.sql_log import open_log
+from bot.bootstrap import SystemClock
 from bot.cli import knowledge
 from bot.cli.knowledge import edited_entries
 from bot.cli.retrain import read_inputs
+from bot.domain.records import FaqDraft
 from bot.settings import Settings, read_settings
 from retrieval.types import FaqEntry, FaqError
 
@@ -62,6 +65,30 @@ def test_texts_are_taken_as_the_file_has_them_and_html_is_pointed_out(settings: 
 def test_a_refused_entry_is_named(settings: Settings, tmp_path: Path) -> None:
     file = write(tmp_path / "faq.jsonl", {"id": "marks", "question": "?!", "answer": "Yes.", "lang": "en"})
     assert "marks: question: expected words" in str(run("put", file).exception)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "a b", "x" * 61])
+def test_an_id_that_the_api_cannot_address_is_refused(settings: Settings, tmp_path: Path, name: str) -> None:
+    lamp = {"question": "How do I polish the lamp?", "answer": "Softly.", "lang": "en"}
+    refused = run("put", write(tmp_path / "faq.jsonl", {"id": "lamp.en"} | lamp, {"id": name} | lamp))
+    assert "id: expected at most 60 characters without spaces, `/` or `:`" in str(refused.exception)
+    assert edited_entries(settings, []) == []
+
+
+def test_an_entry_that_is_known_by_such_an_id_is_still_edited(settings: Settings, tmp_path: Path) -> None:
+    log = open_log(settings.database, SystemClock())
+    log.put_faq(FaqDraft(FaqEntry("a/b", "Lamp?", "Yes.", "en")), "file")
+    log.close()
+    file = write(tmp_path / "faq.jsonl", {"id": "a/b", "question": "Lamp?", "answer": "No.", "lang": "en"})
+    assert "1 replaced" in run("put", file).stdout
+
+
+def test_the_entries_of_a_file_are_one_change(settings: Settings, tmp_path: Path) -> None:
+    lamps = [{"id": f"lamp{n}.en", "question": f"Lamp {n}?", "answer": "Yes.", "lang": "en"} for n in range(5)]
+    run("put", write(tmp_path / "faq.jsonl", *lamps))
+    log = open_log(settings.database, SystemClock())
+    assert (log.faq_revision(), len(log.faq_latest())) == (1, 5)
+    log.close()
 
 
 def test_the_language_is_read_as_the_bot_names_it(settings: Settings, tmp_path: Path) -> None:
