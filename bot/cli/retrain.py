@@ -19,7 +19,7 @@ from bot.cli.learn import AsJson, set_languages
 from bot.cli.output import data_files, print_json, print_line, training_progress
 from bot.cli.retrain_schedule import follow_schedule
 from bot.dialogue.button_values import short_value
-from bot.dialogue.moves import AGREE, choice_reason
+from bot.dialogue.moves import choice_reason
 from bot.dialogue.policy import AGREED_TO_SEVERAL
 from bot.domain.messages import DESCRIBED
 from bot.domain.records import LoggedUtterance
@@ -135,12 +135,12 @@ def chosen_option(asked: LoggedTurn, answer: LoggedUtterance, log: SqlLog) -> st
     if str(decision.get("reason", "")).startswith(AGREED_TO_SEVERAL):
         return ""
     offered: Sequence[str] = decision.get("options", ())
-    if answer.kind == "button":
-        if answer.text == AGREE and len(offered) == 1:
-            return offered[0]
-        return next((option for option in offered if answer.text == short_value(option)), "")
     reason = _decision(answer.turn, log).get("reason")
-    return next((option for option in offered if reason == choice_reason(option)), "")
+    for option in offered:
+        tapped = answer.kind == "button" and answer.text == short_value(option)
+        if tapped or reason == choice_reason(option):
+            return option
+    return ""
 
 
 def _decision(turn: int, log: SqlLog) -> Mapping[str, Any]:

@@ -33,9 +33,6 @@ _RATING = re.compile(r"([0-9]{1,9}):([1-5])")
 OFFER_HUMAN = "human:"
 """The option that stands for a person."""
 
-AGREE = "yes:"
-"""The value of the button that says yes."""
-
 
 def say(scene: Scene, template: str, reason: str) -> Decision:
     """Renders a template; a form that is being filled stays open."""

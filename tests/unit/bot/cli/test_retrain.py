@@ -115,9 +115,6 @@ CHOICES = {
     "an option of the question": (*LOST, ("faq:parking",), "faq:parking", "faq:parking"),
     "something else": (*LOST, ("faq:parking",), "faq:jobs", ""),
     "an option with a long id": (*LOST, (LONG_ID, "faq:parking"), short_value(LONG_ID), LONG_ID),
-    "yes to the only option": (*LOST, ("faq:parking",), "yes:", "faq:parking"),
-    "yes to several": (*LOST, SEVERAL, "yes:", ""),
-    "no to the only option": (*LOST, ("faq:parking",), "no:", ""),
     "after a mere yes": ("yes", AGREED_TO_SEVERAL, SEVERAL, "faq:parking", ""),
 }
 
@@ -138,7 +135,10 @@ def test_a_tap_says_what_the_words_before_meant(
     assert [turn.chosen for turn in read_turns(settings)] == [chosen, "", "", ""]
 
 
-WORDS = {
+ANSWERS = {
+    "the yes button of the only option": ("yes:", ("faq:parking",), "faq:parking"),
+    "the yes button of several": ("yes:", SEVERAL, ""),
+    "the no button": ("no:", ("faq:parking",), ""),
     "yes to the only option": ("yes please", ("faq:parking",), "faq:parking"),
     "the number of an intent": ("2", SEVERAL, "intent:jobs"),
     "yes to several": ("yes", SEVERAL, ""),
@@ -147,20 +147,19 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize(("said", "options", "chosen"), WORDS.values(), ids=WORDS)
-def test_words_that_took_an_offer_say_what_the_words_before_meant(
+@pytest.mark.parametrize(("said", "options", "chosen"), ANSWERS.values(), ids=ANSWERS)
+def test_an_offer_that_was_taken_says_what_the_words_before_meant(
     settings: Settings, said: str, options: tuple[str, ...], chosen: str
 ) -> None:
     offered = Conversation("web:1", lang="en", options=options)
     intent = {"yes please": "affirm", "no": "deny"}.get(said, "store_hours")
     heads = {"intent": Distribution((Score(intent, 0.95), Score("jobs", 0.01)))}
     reading = Understanding(said, "en", heads, (), 0.0, np.zeros(3, dtype=np.float32), "r")
-    decision = decide(reading, offered, [], HitThresholds(0.7, 0.3), RULES)
+    kind = ContentKind.BUTTON if said.endswith(":") else ContentKind.TEXT
+    decision = decide(reading, offered, [], HitThresholds(0.7, 0.3), RULES, kind)
     answered = {"kind": decision.kind.value, "reason": decision.reason, "intent": "", "faq": decision.faq}
     asked_back = {"kind": "clarify", "reason": LOST[1], "intent": "", "faq": "", "options": list(options)}
-    log_conversations(
-        settings, ("web:1", LOST[0], ContentKind.TEXT, asked_back), ("web:1", said, ContentKind.TEXT, answered)
-    )
+    log_conversations(settings, ("web:1", LOST[0], ContentKind.TEXT, asked_back), ("web:1", said, kind, answered))
     assert read_turns(settings)[0].chosen == chosen, decision.reason
 
 
