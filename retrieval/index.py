@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import faiss
@@ -13,7 +13,8 @@ from retrieval.calibration import HitCalibration, calibrate
 from retrieval.nearest.in_process import FaissIndex, Kind
 from retrieval.ranking import Queries, Ranking
 from retrieval.types import Embed, FaqEntry, FaqError, Hit, HitThresholds, Vector
-from retrieval.vectors import Rows, Weights, check_unit_length, embed_entries, passages_of
+from retrieval.vectors import EntryVectors, Rows, Weights, check_unit_length, embed_entries, passages_of
+from retrieval.wordings import plain_wording
 
 _FEW_ENTRIES = 1000
 """So many are all compared: that takes less time than finding candidates among them."""
@@ -151,8 +152,8 @@ class FaqIndex:
             text: what was asked; empty to search by the vector alone.
 
         Returns:
-            Up to `top` hits; what is asked as an entry has it written has the score 1. A vector of the wrong width or
-            length is a `FaqError`.
+            Up to `top` hits; what is asked as one entry has it written has the score 1. Several that have it written
+            may be offered, and none is certain. A vector of the wrong width or length is a `FaqError`.
         """
         query = np.ascontiguousarray(vector, dtype=np.float32)[None]
         _check_width(query, self.width)
@@ -167,20 +168,52 @@ class FaqIndex:
         spoken = np.zeros(len(of_group), dtype=np.bool_)
         np.logical_or.at(spoken, nearby.group, speaks)
 
-        order = np.lexsort((~spoken, -np.round(of_group, _TIE_DECIMALS)))
+        def shown(group: int) -> int:
+            members = np.flatnonzero(nearby.group == group)
+            return int(max(members, key=lambda member: (speaks[member], closeness[member])))
+
+        written = np.unique(nearby.group[np.isin(candidates, self.ranking.asked_as_written(text))]).tolist()
+        rivals = [group for group in written if spoken[group]] or written
+        certainty = self._certainty(query[0], nearby, {group: shown(group) for group in rivals})
+        later = np.ones(len(of_group))
+        later[list(certainty)] = np.arange(len(certainty)) / (len(certainty) + 1)
+        order = np.lexsort((later, ~spoken, -np.round(of_group, _TIE_DECIMALS)))
         similarity = nearby.wording_vectors @ query[0]
         hits = []
-        for group in order[:top]:
-            members = np.flatnonzero(nearby.group == group)
-            number = max(members, key=lambda member: (speaks[member], closeness[member]))
+        for group in order[:top].tolist():
+            number = shown(group)
             own = np.flatnonzero(nearby.owner == number)
             row = own[np.argmax(similarity[own])]
             others = np.delete(of_group, group)
             lead = of_group[group] - others.max() if len(others) else 0.0
-            as_written = of_group[group] >= 1.0
-            score = 1.0 if as_written else self._calibration.probability(of_group[group], lead)
+            calibrated = self._calibration.probability(of_group[group], lead)
+            score = certainty.get(group, 0.0) if group in written else calibrated
             hits.append(Hit(nearby.entries[number], nearby.wordings[row], float(similarity[row]), score))
         return hits
+
+    def _certainty(self, query: Vector, nearby: EntryVectors, rivals: Mapping[int, int]) -> dict[int, float]:
+        """The scores of groups that all have a query's very words.
+
+        A single one is certain. Of several none is, but each may be offered; those that would look alike, since they
+        have the same question or the same answer, count as the one whose passage is nearest.
+
+        Args:
+            query: the query's vector, shape `(width,)`.
+            nearby: the entries.
+            rivals: the number of the entry that each group would show.
+
+        Returns:
+            The scores of those that remain, the nearest first.
+        """
+        nearness = nearby.passage_vectors @ query
+        looks: set[str] = set()
+        different = []
+        for group in sorted(rivals, key=lambda group: -nearness[rivals[group]]):
+            entry = nearby.entries[rivals[group]]
+            if looks.isdisjoint(look := {plain_wording(entry.question), entry.answer}):
+                different.append(group)
+            looks |= look
+        return dict.fromkeys(different, 1.0 if len(different) == 1 else self.thresholds.suggest)
 
     def related(self, entry_id: str, limit: int = 3) -> list[FaqEntry]:
         """Other entries that ask something close to an entry, the closest first.

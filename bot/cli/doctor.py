@@ -19,6 +19,7 @@ from bot.adapters.redis_state import RedisState
 from bot.adapters.sql_log import open_log
 from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
+from bot.cli.knowledge import live_entries, tell_of_shared
 from bot.cli.learn import AsJson
 from bot.cli.output import print_json, print_line
 from bot.domain.messages import Attachment
@@ -50,7 +51,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check Redis, SQL, release, bot files, token, disk, port and endpoints; ends with 2 where something is wrong."""
+    """Check Redis, SQL, release, FAQ, bot files, token, disk, port and endpoints; ends with 2 if something is wrong."""
     settings = read_settings()
     checks: dict[str, Callable[[Settings], str]] = {
         "bot files": _bot_files,
@@ -58,6 +59,7 @@ def doctor(as_json: AsJson = False) -> None:
         "redis": _redis,
         "sql": _sql,
         "release": _release,
+        "knowledge base": _knowledge_base,
         "port": _port,
         "telegram": _telegram,
         "rewriting": _rewriting,
@@ -131,6 +133,14 @@ def _release(settings: Settings) -> str:
         raise SettingsError(warning)
     load_engine(release_store(settings).path(name), settings.threads)
     return f"{name} is sound and can be loaded"
+
+
+def _knowledge_base(settings: Settings) -> str:
+    entries = live_entries(settings)
+    answer = f"{len(entries)} entries answer"
+    shared = tell_of_shared(entries)
+    more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
+    return f"{answer}, but {shared[0]}{more}" if shared else answer
 
 
 def _port(settings: Settings) -> str:

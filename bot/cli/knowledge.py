@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
 from bot.cli.learn import AsJson
 from bot.cli.output import data_files, print_json, print_line, say
+from bot.dialogue.templates import shorten
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
 from bot.knowledge.editing import FaqEditor, check_id
@@ -24,8 +25,10 @@ from retrieval.faq import read_faq
 from retrieval.index import FaqIndex
 from retrieval.plain_text import has_markup
 from retrieval.types import FaqEntry
+from retrieval.wordings import shared_wordings
 
 _AUTHOR = "file"
+_SHOWN = 20
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -52,7 +55,8 @@ def put(
     variants that it has, as files do not know what was learnt from customers; the HTTP API takes variants away.
     """
     begin, end = _moment("--valid-from", valid_from), _moment("--valid-until", valid_until)
-    log, editor = _open(read_settings())
+    settings = read_settings()
+    log, editor = _open(settings)
     try:
         entries = read_faq(*data_files(files), languages=editor.languages)
         before = {version.entry.id: version for version in editor.entries()}
@@ -70,10 +74,13 @@ def put(
         say(
             f"{marked[0]}{more}: customers read the HTML of the answer as it stands; `frontdesk import faq` removes it."
         )
+    warnings = tell_of_shared(live_entries(settings), {draft.entry.id for draft in new}) if new else []
+    for warning in warnings[:_SHOWN]:
+        say(f"{warning}.")
     added = [draft.entry.id for draft in new if draft.entry.id not in before]
     replaced = [draft.entry.id for draft in new if draft.entry.id in before]
     if as_json:
-        print_json({"read": len(entries), "added": added, "replaced": replaced})
+        print_json({"read": len(entries), "added": added, "replaced": replaced, "warnings": warnings})
         return
     print_line(f"{len(entries)} entries read, {len(added)} added, {len(replaced)} replaced.")
 
@@ -128,10 +135,47 @@ def edited_entries(settings: Settings, entries: Sequence[FaqEntry]) -> list[FaqE
         log.close()
 
 
-def _open(settings: Settings) -> tuple[SqlLog, FaqEditor]:
+def live_entries(settings: Settings) -> list[FaqEntry]:
+    """The entries that answer now: those of the release in force with what was edited since.
+
+    Args:
+        settings: the settings in force.
+
+    Returns:
+        The entries, those of the release first.
+    """
+    return edited_entries(settings, _released(settings))
+
+
+def tell_of_shared(entries: Iterable[FaqEntry], concerned: Collection[str] | None = None) -> list[str]:
+    """Says which wordings several entries have, so that customers who use them are asked which they mean.
+
+    Args:
+        entries: those that answer.
+        concerned: ids of entries of which one has to be among them; None for any.
+
+    Returns:
+        A sentence for each such wording.
+    """
+    shared = {
+        wording: [entry.id for entry in having]
+        for wording, having in shared_wordings(entries).items()
+        if concerned is None or any(entry.id in concerned for entry in having)
+    }
+    return [
+        f'"{shorten(wording)}" is asked in {" and ".join(ids)}: none of them is certain; keep it in one'
+        for wording, ids in shared.items()
+    ]
+
+
+def _released(settings: Settings) -> Sequence[FaqEntry]:
     store = release_store(settings)
     name = store.current()
-    released = FaqIndex.load(store.path(name)).entries if name is not None else ()
+    return FaqIndex.load(store.path(name)).entries if name is not None else ()
+
+
+def _open(settings: Settings) -> tuple[SqlLog, FaqEditor]:
+    released = _released(settings)
     languages = load_bot_files(settings.bot_dir).rules.languages
     log = open_log(settings.database, SystemClock())
     return log, FaqEditor(log, SystemClock(), languages, lambda: released)

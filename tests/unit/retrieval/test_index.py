@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -210,6 +211,36 @@ def test_a_question_asked_as_written_comes_first_whatever_the_vectors_say(shop, 
             assert (hit.entry.id, hit.score) == (entry.id, 1.0)
             ranked = index.search_all(far[None], texts=[wording])[0]
             assert index.entries[int(ranked.argmax())] is entry
+
+
+ASKED = "Can I send it back?"
+RETURNS = FaqEntry("returns.en", "How do returns work?", "Print the label.", "en", (ASKED,))
+REFUND = FaqEntry("money.en", "What about my money?", "Refunds take five days.", "en", (ASKED.lower(),))
+ZUSAGE = FaqEntry("strange.zh", ASKED, "请联系我们。", "zh")
+NEARER = FaqEntry("nearer.en", ASKED, "Yes, you can send it back, whatever it is.", "en")
+SAME = {
+    "one entry has it": ([RETURNS], {"returns.en": 1.0}),
+    "two entries have it": ([RETURNS, REFUND], {"money.en": 0.3, "returns.en": 0.3}),
+    "a question and a variant": ([RETURNS, NEARER], {"nearer.en": 0.3, "returns.en": 0.3}),
+    "alike by their answers": ([RETURNS, replace(RETURNS, id="other.en")], {"returns.en": 1.0, "other.en": 0.0}),
+    "alike by their questions": (
+        [replace(RETURNS, question=ASKED), NEARER],
+        {"nearer.en": 1.0, "returns.en": 0.0},
+    ),
+    "in another language": ([ZUSAGE, RETURNS], {"returns.en": 1.0, "strange.zh": 0.0}),
+    "a translation": ([RETURNS, replace(ZUSAGE, id="returns.zh")], {"returns.en": 1.0}),
+}
+
+
+@pytest.mark.parametrize(("entries", "expected"), SAME.values(), ids=SAME)
+def test_what_several_entries_have_word_for_word_makes_none_certain(shop, embed, entries, expected):
+    index = FaqIndex.build([*shop, *entries], embed, calibration=FLAT)
+    [vector] = embed([ASKED])
+    hits = index.search(vector, top=3, lang="en", text="can I send it BACK")
+    found = {hit.entry.id: hit.score for hit in hits if hit.entry in entries}
+    assert found == expected
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert hits[0].entry.id == next(iter(expected))
 
 
 def test_words_find_what_no_near_vector_leads_to(embed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 from bot.adapters.sql_log import open_log
 from bot.bootstrap import SystemClock
 from bot.cli import knowledge
+from bot.cli.doctor import _knowledge_base
 from bot.cli.knowledge import edited_entries
 from bot.cli.retrain import read_inputs
 from bot.domain.records import FaqDraft
@@ -37,7 +39,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["faq", *arguments])
 
 
-def write(path: Path, *entries: dict[str, str]) -> str:
+def write(path: Path, *entries: Mapping[str, object]) -> str:
     path.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries), "utf-8")
     return str(path)
 
@@ -47,8 +49,9 @@ def test_a_file_is_put_once_and_what_changed_again(settings: Settings, tmp_path:
     tea = {"id": "tea.zh", "question": "有茶叶吗？", "answer": "有。", "lang": "zh"}
     file = write(tmp_path / "faq.jsonl", lamp, tea)
     first = json.loads(run("put", file, "--json").stdout)
-    assert first == {"read": 2, "added": ["lamp.en", "tea.zh"], "replaced": []}
-    assert json.loads(run("put", file, "--json").stdout) == {"read": 2, "added": [], "replaced": []}
+    assert first == {"read": 2, "added": ["lamp.en", "tea.zh"], "replaced": [], "warnings": []}
+    again = json.loads(run("put", file, "--json").stdout)
+    assert again == {"read": 2, "added": [], "replaced": [], "warnings": []}
     write(tmp_path / "faq.jsonl", lamp, tea | {"answer": "没有。"})
     assert "2 entries read, 0 added, 1 replaced." in run("put", file).stdout
     assert [(e.id, e.answer) for e in edited_entries(settings, [])] == [("lamp.en", "Softly."), ("tea.zh", "没有。")]
@@ -160,3 +163,14 @@ def test_retraining_learns_from_edited_entries(settings: Settings, tmp_path: Pat
     after = read_inputs(settings).faq
     assert {entry.id for entry in after} - before == {"lamp.en"}
     assert after[-1] == LAMP
+
+
+def test_doctor_names_wordings_that_several_entries_have(settings: Settings, tmp_path: Path) -> None:
+    lamp = {"id": "lamp.en", "question": "Does the lamp turn on?", "answer": "It does.", "lang": "en"}
+    run("put", write(tmp_path / "a.jsonl", lamp))
+    assert _knowledge_base(settings) == "1 entries answer"
+    rude = {"id": "rude.en", "question": "Is it you?", "answer": "No.", "lang": "en"}
+    told = '"Does the lamp turn on?" is asked in lamp.en and rude.en: none of them is certain; keep it in one'
+    put = run("put", write(tmp_path / "b.jsonl", rude | {"variants": ["does the LAMP turn on"]}))
+    assert told in put.stderr
+    assert _knowledge_base(settings) == f"2 entries answer, but {told}"
