@@ -203,7 +203,7 @@ class LiveEngine:
         try:
             return with_entries(loaded, entries, vectors, before=self._engine)
         except FaqError as error:
-            log_line.warning("faq_edits_not_in_force", reason=str(error))
+            edits.refuse(str(error))
             return None
         except Exception:
             edits.forget()
@@ -287,6 +287,9 @@ class _Edits:
         self._revision = -1
         self._due: datetime | None = None
         self._away = False
+        self._refused = ""
+        self._pause = _WATCH_SECONDS
+        self._again = math.inf
         self.latest: list[FaqVersion] = []
         self.variants: dict[str, frozenset[str]] = {}
         self.seen_at = clock.now()
@@ -296,7 +299,11 @@ class _Edits:
         return self._clock.now()
 
     def changed(self) -> bool:
-        """Looks whether an entry was edited, or begins or ceases to answer by its schedule; while SQL is away, no."""
+        """Looks whether there is something to put in force; while SQL is away there is not.
+
+        There is where an entry was edited, or begins or ceases to answer by its schedule, and, after growing pauses,
+        where the entries were refused.
+        """
         now = self._clock.now()
         try:
             revision = self._log.faq_revision()
@@ -308,10 +315,25 @@ class _Edits:
             self._away, revision = True, self._revision
         else:
             self._away = False
-        if revision == self._revision and (self._due is None or now < self._due):
+        if revision != self._revision or (self._due is not None and now >= self._due):
+            self._refused, self._pause = "", _WATCH_SECONDS
+        elif monotonic() < self._again:
             return False
+        self._again = math.inf
         self._revision, self.seen_at, self._due = revision, now, next_change(self.latest, now)
         return True
+
+    def refuse(self, reason: str) -> None:
+        """Notes that the entries as they are now cannot be searched; says so once for the same reason.
+
+        Args:
+            reason: why not.
+        """
+        if reason != self._refused:
+            log_line.warning("faq_edits_not_in_force", reason=reason)
+        self._refused = reason
+        self._again = monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
     def forget(self) -> None:
         """Has the next look find them changed, as what it found this time is not in force."""

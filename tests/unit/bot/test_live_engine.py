@@ -18,7 +18,7 @@ from bot.live_engine import LiveEngine, load_engine
 from nlu.releases import ReleaseStore
 from nlu.types import Understanding
 from retrieval.index import FaqIndex
-from retrieval.types import FaqEntry, Hit, HitThresholds
+from retrieval.types import FaqEntry, FaqError, Hit, HitThresholds
 from tests.unit.nlu.release_examples import damage, sealed
 
 LONG = 300.0
@@ -261,6 +261,37 @@ def test_the_watch_goes_on_after_what_nobody_expected(
     finally:
         engine.stop()
     assert "release-watch" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_an_edit_that_could_not_be_searched_is_tried_again(
+    store: ReleaseStore, loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edited = Engine(Silent("edited"), Silent("edited"), {"lamp": FaqEntry("lamp", "Lamp?", "Yes.")})
+    fault: list[FaqError] = [FaqError("vectors of length 0")]
+    tried: list[float] = []
+
+    def with_entries(*_: object, **__: object) -> Engine:
+        tried.append(loading.now)
+        if fault:
+            raise fault[0]
+        return edited
+
+    monkeypatch.setattr("bot.live_engine.with_entries", with_entries)
+    first = sealed(store, 1)
+    store.promote(first)
+    clock = SimpleNamespace(now=lambda: datetime.now(UTC))
+    engine = LiveEngine(store, log=FailingLog(), clock=clock)  # type: ignore[arg-type]
+    with capture_logs() as lines:
+        loading.look_for(engine, LONG)
+    assert engine().understander.release == first
+    assert [line["reason"] for line in lines if line["event"] == "faq_edits_not_in_force"] == ["vectors of length 0"]
+    assert LONG / 30 <= len(tried) < LONG / 30 + 6, "again and again, after growing pauses"
+    fault.clear()
+    loading.look_for(engine, 30)
+    assert engine() is edited
+    tries = len(tried)
+    loading.look_for(engine, 100)
+    assert len(tried) == tries, "what is in force is left alone"
 
 
 def until_looked(log: FailingLog, times: int) -> None:
