@@ -32,7 +32,8 @@ from bot.domain.ports import Attachments
 from bot.errors import FrontdeskError, UnavailableError
 from bot.intake import MessageIntake
 from bot.knowledge import api as faq_api
-from bot.knowledge.editing import FaqEditor, effect
+from bot.knowledge.editing import FaqEditor
+from bot.knowledge.preview import effect
 from bot.live_engine import LiveEngine
 from bot.pipeline import Pipeline
 from bot.settings import Settings, kept_key
@@ -342,7 +343,7 @@ def build_app(services: Services) -> FastAPI:
                 services.engine.refresh_entries,
             ),
             services.clock,
-            partial(effect, log=services.log, engine=services.engine),
+            partial(effect, log=services.log, engine=services.engine, rules=services.files.rules),
         )
     )
     app.include_router(

@@ -14,7 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import EditedError
-from bot.knowledge.editing import ID_PATTERN, MAX_ID, Effect, FaqEditor
+from bot.knowledge.editing import ID_PATTERN, MAX_ID, FaqEditor
+from bot.knowledge.preview import Effect
 from retrieval.types import FaqEntry
 
 _AUTHOR = "api"
@@ -102,11 +103,11 @@ def build_router(
     def preview(
         draft: EntryIn, entry: Annotated[str, Query(alias="id", max_length=MAX_ID, pattern=ID_PATTERN)] = "preview"
     ) -> dict[str, Any]:
-        """Which of the latest logged questions a draft would answer from now on, and which no longer."""
+        """Which of the latest logged questions a draft would answer or be offered to, and which it would lose."""
         effect = foresee(editor.checked(editor.plain(draft.draft(entry, editor))))
-        gained, lost = ([asdict(change) for change in some[:_SHOWN]] for some in (effect.gained, effect.lost))
-        counts = {"gained": len(effect.gained), "lost": len(effect.lost)}
-        return {"read": effect.read, "gained": gained, "lost": lost, "counts": counts}
+        changes = {"gained": effect.gained, "lost": effect.lost, "offered": effect.offered}
+        shown = {name: [asdict(change) for change in some[:_SHOWN]] for name, some in changes.items()}
+        return {"read": effect.read, **shown, "counts": {name: len(some) for name, some in changes.items()}}
 
     @router.get("/{entry}")
     def get_entry(entry: str) -> dict[str, Any]:

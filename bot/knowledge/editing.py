@@ -1,22 +1,19 @@
-"""What editors do with the live knowledge base: look, edit, restore, and see what an edit would change."""
+"""What editors do with the live knowledge base: look, edit and restore."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC
-from typing import Protocol
 
-from bot.dialogue.engine import Engine
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import InputError
-from nlu.types import Understanding
 from retrieval.languages import spoken_language
 from retrieval.plain_text import plain_text
-from retrieval.types import FaqEntry, FaqSearch
+from retrieval.types import FaqEntry
 
 MAX_ID = 60
 """Characters of an entry's id."""
@@ -26,45 +23,6 @@ ID_PATTERN = r"^[^\s/:]+$"
 
 MAX_ANSWER = 20_000
 """Characters of an answer; Telegram sends 4,096 at a time."""
-
-_PREVIEWED = 300
-
-
-class PreviewEngine(Protocol):
-    """The engine in force, as far as a preview needs it."""
-
-    def preview(self, draft: FaqDraft) -> tuple[Engine, Engine]:
-        """The engine in force, and the same with the draft."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A logged question that an edit would have answered otherwise.
-
-    Attributes:
-        text: what the customer wrote.
-        before: the id of the entry that answers now, empty for none.
-        after: the id of the entry that would answer, empty for none.
-    """
-
-    text: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What an edit would change.
-
-    Attributes:
-        read: how many of the latest different logged texts were asked.
-        gained: those that the entry would answer from now on.
-        lost: those that it would no longer answer.
-    """
-
-    read: int
-    gained: tuple[Change, ...]
-    lost: tuple[Change, ...]
 
 
 class FaqEditor:
@@ -277,31 +235,3 @@ def _check_schedule(draft: FaqDraft) -> None:
             raise InputError(f"{name}: expected a year from 1 to 9999 in UTC, got {moment}; {remedy}") from None
     if draft.valid_from and draft.valid_until and draft.valid_until <= draft.valid_from:
         raise InputError("valid_until: expected a moment after valid_from; correct one of them")
-
-
-def effect(draft: FaqDraft, log: ConversationLog, engine: PreviewEngine) -> Effect:
-    """Asks the latest logged texts of the knowledge base as it is and as it would be.
-
-    Args:
-        draft: an entry as it would be, with its schedule.
-        log: has the texts.
-        engine: the engine in force.
-
-    Returns:
-        What the entry would gain and lose.
-    """
-    present, foreseen = engine.preview(draft)
-    texts = log.latest_texts(_PREVIEWED)
-    readings = present.understander.understand([text for text, _ in texts], [lang or None for _, lang in texts])
-    changes = []
-    for reading in readings:
-        was, will = (_answer(each.search, reading) for each in (present, foreseen))
-        if was != will:
-            changes.append(Change(reading.text, was, will))
-    gained = tuple(change for change in changes if change.after == draft.entry.id)
-    return Effect(len(readings), gained, tuple(change for change in changes if change.before == draft.entry.id))
-
-
-def _answer(search: FaqSearch, reading: Understanding) -> str:
-    hits = search.search(reading.vector, 1, reading.lang or None, reading.text)
-    return hits[0].entry.id if hits and hits[0].score >= search.thresholds.accept else ""

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from bot.bot_files import load_bot_files
 from bot.dialogue.engine import Engine
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import ReleaseError
-from bot.knowledge.editing import effect
+from bot.knowledge.preview import effect
 from bot.live_engine import LiveEngine, load_engine
 from nlu.releases import ReleaseStore
 from nlu.types import Understanding
@@ -22,6 +23,7 @@ from retrieval.types import FaqEntry, FaqError, Hit, HitThresholds
 from tests.unit.nlu.release_examples import damage, sealed
 
 LONG = 300.0
+SHOP = Path(__file__).parents[3] / "examples" / "shop"
 
 
 class Silent:
@@ -203,7 +205,7 @@ def test_a_preview_reads_and_searches_with_one_release(store: ReleaseStore, load
 
     log = SimpleNamespace(latest_texts=latest_texts)
     draft = FaqDraft(FaqEntry("tea", "Do you have tea?", "Yes."))
-    assert effect(draft, log, engine).read == 1  # type: ignore[arg-type]
+    assert effect(draft, log, engine, load_bot_files(SHOP).rules).read == 1  # type: ignore[arg-type]
     assert engine().understander.release == second
     assert (loading.loaded[first].read, loading.loaded[second].read) == (["hello"], [])
 

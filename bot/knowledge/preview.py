@@ -1,0 +1,111 @@
+"""What an edit of the knowledge base would change for customers, seen before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.dialogue.engine import Engine
+from bot.dialogue.policy import decide
+from bot.dialogue.second_look import found, second_look
+from bot.domain.conversation import Conversation
+from bot.domain.log_ports import ConversationLog
+from bot.domain.records import FaqDraft
+from bot.domain.rules import BotRules
+from nlu.types import Understanding
+
+_PREVIEWED = 300
+
+
+class PreviewEngine(Protocol):
+    """The engine in force, as far as a preview needs it."""
+
+    def preview(self, draft: FaqDraft) -> tuple[Engine, Engine]:
+        """The engine in force, and the same with the draft."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A logged question to which customers would get something else.
+
+    Attributes:
+        text: what the customer wrote.
+        before: the id of the entry that answers now, empty for none.
+        after: the id of the entry that would answer, empty for none.
+    """
+
+    text: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an edit would change.
+
+    Attributes:
+        read: how many of the latest different logged texts were asked.
+        gained: those that the entry would answer from now on.
+        lost: those that it would no longer answer.
+        offered: those to which it would be offered from now on, where it answered or was offered to none of them.
+    """
+
+    read: int
+    gained: tuple[Change, ...]
+    lost: tuple[Change, ...]
+    offered: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a customer gets of the knowledge base: the entries that answer, and those that are offered."""
+
+    answers: tuple[str, ...]
+    offers: tuple[str, ...]
+
+    def answer(self, entry: str) -> str:
+        """The entry where it answers, else the first that does, empty for none."""
+        return entry if entry in self.answers else next(iter(self.answers), "")
+
+
+def effect(draft: FaqDraft, log: ConversationLog, engine: PreviewEngine, rules: BotRules) -> Effect:
+    """Asks the latest logged texts, each as a first message, with the knowledge base as it is and as it would be.
+
+    Args:
+        draft: an entry as it would be, with its schedule.
+        log: has the texts.
+        engine: the engine in force.
+        rules: the bot's rules, as an intent's own way may go before an entry.
+
+    Returns:
+        What the entry would gain and lose.
+    """
+    present, foreseen = engine.preview(draft)
+    texts = log.latest_texts(_PREVIEWED)
+    readings = present.understander.understand([text for text, _ in texts], [lang or None for _, lang in texts])
+    gained, lost, offered = [], [], []
+    entry = draft.entry.id
+    for reading in readings:
+        was, will = (_outcome(each, rules, reading) for each in (present, foreseen))
+        change = Change(reading.text, was.answer(entry), will.answer(entry))
+        if entry in will.answers and entry not in was.answers:
+            gained.append(change)
+        elif entry in was.answers and entry not in will.answers:
+            lost.append(change)
+        elif entry in will.offers and entry not in was.offers:
+            offered.append(change)
+    return Effect(len(readings), tuple(gained), tuple(lost), tuple(offered))
+
+
+def _outcome(engine: Engine, rules: BotRules, reading: Understanding) -> _Outcome:
+    before, lang, text = Conversation("preview"), reading.lang or None, reading.text
+    hits = found(engine, reading, lang)
+    decision = decide(reading, before, hits, engine.search.thresholds, rules)
+    decision = second_look(engine, rules, decision, reading, text, hits, before, lang)
+    answers = [each.faq for each in (decision, *decision.also) if each.faq]
+    return _Outcome(tuple(answers), _entries(decision.options))
+
+
+def _entries(options: Sequence[str]) -> tuple[str, ...]:
+    return tuple(option.removeprefix("faq:") for option in options if option.startswith("faq:"))
