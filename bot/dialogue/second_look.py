@@ -10,7 +10,7 @@ from bot.dialogue.context import is_short, leans, meant, surely_meant
 from bot.dialogue.engine import Engine
 from bot.dialogue.moves import NEXT_TO_CERTAIN
 from bot.dialogue.policy import decide_each, follow_up, may_be_misread, may_hold_several
-from bot.dialogue.questions import split_questions
+from bot.dialogue.questions import split_questions, split_unmarked
 from bot.domain.conversation import Conversation
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import BotRules
@@ -72,9 +72,10 @@ def second_look(
         decision = _in_context(engine, whole, reading, text, hits, before, lang)
     elif may_hold_several(whole):
         questions = split_questions(text)
-        if questions:
-            decision = _each(engine, rules, whole, questions, before, lang)
-        else:
+        parts = _read(engine, questions, lang) if questions else _sure_parts(engine, whole, text, hits, lang)
+        if parts:
+            decision = decide_each(whole, parts, before, engine.search.thresholds, rules)
+        if decision is whole and not questions:
             decision = _in_context(engine, whole, reading, text, hits, before, lang)
     elif aside:
         decision = _in_context(engine, whole, reading, text, hits, before, lang)
@@ -85,17 +86,32 @@ def second_look(
     return replace(decision, asked=text[:_REMEMBERED], near=near)
 
 
-def _each(
-    engine: Engine,
-    rules: BotRules,
-    whole: Decision,
-    questions: Sequence[str],
-    before: Conversation,
-    lang: str | None,
-) -> Decision:
+def _read(engine: Engine, questions: Sequence[str], lang: str | None) -> list[tuple[Understanding, Sequence[Hit]]]:
     readings = engine.understander.understand(list(questions), [lang] * len(questions))
-    parts = [(reading, found(engine, reading, lang)) for reading in readings]
-    return decide_each(whole, parts, before, engine.search.thresholds, rules)
+    return [(reading, found(engine, reading, lang)) for reading in readings]
+
+
+def _sure_parts(
+    engine: Engine, whole: Decision, text: str, hits: Sequence[Hit], lang: str | None
+) -> list[tuple[Understanding, Sequence[Hit]]]:
+    """The questions of a message that marks none, if each is surely one by itself and no one entry answers them all."""
+    if _is_certain(engine, whole, hits):
+        return []
+    questions = split_unmarked(text)
+    if any(leans(question, understood=True) for question in questions[1:]):
+        return []
+    parts = _read(engine, questions, lang) if questions else []
+    return parts if all(_is_sure(engine, *part) for part in parts) else []
+
+
+def _is_sure(engine: Engine, reading: Understanding, hits: Sequence[Hit]) -> bool:
+    sure_entry = bool(hits) and hits[0].score >= engine.search.thresholds.accept
+    return sure_entry or (reading.intent is not None and reading.intent.confidence >= NEXT_TO_CERTAIN)
+
+
+def _is_certain(engine: Engine, decision: Decision, hits: Sequence[Hit]) -> bool:
+    """True where the nearest entry answers, and is certain by itself."""
+    return bool(hits) and decision.faq == hits[0].entry.id and hits[0].score >= engine.search.thresholds.accept
 
 
 def _in_context(
@@ -107,8 +123,7 @@ def _in_context(
     before: Conversation,
     lang: str | None,
 ) -> Decision:
-    certain = bool(hits) and alone.faq == hits[0].entry.id and hits[0].score >= engine.search.thresholds.accept
-    if not before.asked or certain:
+    if not before.asked or _is_certain(engine, alone, hits):
         return alone
     leaning = leans(text, understood=alone.kind is not DecisionKind.CLARIFY and not alone.miss)
     if not leaning and not is_short(text):

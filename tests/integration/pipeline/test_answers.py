@@ -79,6 +79,26 @@ def test_a_message_with_two_questions_gets_both_answers(house: House) -> None:
     assert [len(turn.replies) for turn in house.log.turns("api-1")] == [2]
 
 
+@pytest.mark.parametrize(
+    ("confidence", "text", "also"),
+    [
+        (0.995, "how long #delivery_time please and can i #payment_methods too", ["payment_methods"]),
+        (0.995, "要多久 #delivery_time 到货，可以用 #payment_methods 吗", ["payment_methods"]),
+        (0.9, "how long #delivery_time please and can i #payment_methods too", []),
+        (0.995, "how long #delivery_time please and can i #payment_methods it", []),
+        (0.995, "how long #delivery_time please and how long #delivery_time then", []),
+    ],
+    ids=["sure", "chinese", "unsure", "leaning", "the same"],
+)
+def test_questions_without_marks_get_both_answers_where_each_is_sure(
+    house: House, monkeypatch: pytest.MonkeyPatch, confidence: float, text: str, also: list[str]
+) -> None:
+    monkeypatch.setattr(Reader, "confidence", confidence)
+    document = house.intake.answer(house.says(text))
+    assert document["decision"]["intent"] == "delivery_time"
+    assert [each["intent"] for each in document["decision"]["also"]] == also
+
+
 def test_a_message_with_one_unknown_question_is_answered_as_a_whole(house: House) -> None:
     document = house.intake.answer(house.says("#delivery_time please? #oos too?"))
     assert len(document["replies"]) == 1
