@@ -33,7 +33,7 @@ from bot.errors import FrontdeskError, UnavailableError
 from bot.intake import MessageIntake
 from bot.knowledge import api as faq_api
 from bot.knowledge.editing import FaqEditor
-from bot.knowledge.preview import effect
+from bot.knowledge.preview import alike, effect
 from bot.live_engine import LiveEngine
 from bot.pipeline import Pipeline
 from bot.settings import Settings, kept_key
@@ -344,6 +344,7 @@ def build_app(services: Services) -> FastAPI:
             ),
             services.clock,
             partial(effect, log=services.log, engine=services.engine, rules=services.files.rules),
+            partial(alike, engine=services.engine),
         )
     )
     app.include_router(

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from bot.cli.knowledge import live_entries
 from bot.cli.learn import AsJson
 from bot.cli.output import data_files, fail, print_json, print_line, say
-from bot.errors import InputError, ReleaseError
+from bot.errors import FaqError, FrontdeskError, InputError, ReleaseError
 from bot.settings import Settings, read_settings
 from retrieval.types import Embed
 from training.import_examples import KnownExamples, convert_examples
@@ -42,7 +43,6 @@ def import_faq(
 ) -> None:
     """Questions with answers from JSON lines, CSV, YAML, XLSX, Markdown or HTML into the bot's FAQ."""
     from training.import_faq import convert_faq
-    from training.import_warnings import warn_of_alike
 
     settings = read_settings()
     target = _target(out) or _bot_folder(settings) / "faq" / f"imported-{_stem(path)}.jsonl"
@@ -52,7 +52,7 @@ def import_faq(
     known_before = len(known.entries)
     files = _faq_files(path, report)
     entries = convert_faq(files, known, settings.languages, report)
-    warn_of_alike(known, known_before, report, _embedder(settings, len(known.entries)) if entries else None)
+    _warn(settings, known, known_before, report)
     _finish(path, report, len(entries), {target: faq_lines(entries)}, skip_bad=skip_bad, as_json=as_json)
 
 
@@ -105,7 +105,6 @@ def import_rasa(
 ) -> None:
     """A Rasa 3 project: intents into examples, retrieval intents into FAQ, responses into templates to review."""
     from training.import_rasa import convert_project, templates_snippet
-    from training.import_warnings import warn_of_alike
 
     settings = read_settings()
     if not path.exists():
@@ -119,7 +118,7 @@ def import_rasa(
     project = read_project(path, report)
     material = convert_project(project, known_examples, known_faq, settings.languages, report)
     _remark_new_intents(report, known_examples.intents - before)
-    warn_of_alike(known_faq, faq_before, report, _embedder(settings, len(known_faq.entries)))
+    _warn(settings, known_faq, faq_before, report)
     contents = {
         target: content
         for target, content, some in (
@@ -186,6 +185,21 @@ def _faq_files(path: Path, report: Report) -> list[Path]:
                 reason = "folders within the folder are not read" if other.is_dir() else "no format that is imported"
                 report.leave_out(other, None, "", reason)
     return files
+
+
+def _warn(settings: Settings, known: KnownFaq, since: int, report: Report) -> None:
+    """Points out new entries that repeat, contradict or would overwrite others, those that answer now included."""
+    from training.import_warnings import warn_of_alike, warn_of_overwritten
+
+    if len(known.entries) == since:
+        return
+    try:
+        live = live_entries(settings)
+    except (FrontdeskError, FaqError) as error:
+        live = []
+        report.remarks.append(f"New entries were not compared with those that answer now ({error})")
+    warn_of_overwritten(known, since, report, live)
+    warn_of_alike(known, since, report, _embedder(settings, len(known.entries) + len(live)), live)
 
 
 def _embedder(settings: Settings, count: int) -> Embed | None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from bot.adapters.sql_engine import parse_url
 from bot.adapters.sql_log import SqlLog, open_log
 from bot.bootstrap import SystemClock, release_store
 from bot.bot_files import load_bot_files
@@ -74,7 +75,7 @@ def put(
         say(
             f"{marked[0]}{more}: customers read the HTML of the answer as it stands; `frontdesk import faq` removes it."
         )
-    warnings = tell_of_shared(live_entries(settings), {draft.entry.id for draft in new}) if new else []
+    warnings = _warnings(live_entries(settings), {draft.entry.id for draft in new}) if new else []
     for warning in warnings[:_SHOWN]:
         say(f"{warning}.")
     added = [draft.entry.id for draft in new if draft.entry.id not in before]
@@ -142,9 +143,12 @@ def live_entries(settings: Settings) -> list[FaqEntry]:
         settings: the settings in force.
 
     Returns:
-        The entries, those of the release first.
+        The entries, those of the release first; a database that is not there yet is not made.
     """
-    return edited_entries(settings, _released(settings))
+    released = list(_released(settings))
+    url = parse_url(settings.database)
+    is_new = url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
+    return released if is_new else edited_entries(settings, released)
 
 
 def tell_of_shared(entries: Iterable[FaqEntry], concerned: Collection[str] | None = None) -> list[str]:
@@ -165,6 +169,21 @@ def tell_of_shared(entries: Iterable[FaqEntry], concerned: Collection[str] | Non
     return [
         f'"{shorten(wording)}" is asked in {" and ".join(ids)}: none of them is certain; keep it in one'
         for wording, ids in shared.items()
+    ]
+
+
+def _warnings(entries: Sequence[FaqEntry], put: Collection[str]) -> list[str]:
+    """What of the entries that were put now should be looked at beside the others that answer."""
+    from training.import_likeness import alike_pairs
+    from training.import_warnings import likeness
+
+    old, new = ([each for each in entries if (each.id in put) is is_new] for is_new in (False, True))
+    placed = [*old, *new]
+    pairs = alike_pairs(placed, since=len(old))
+    found = ((placed[pair.first], placed[pair.second], pair.difference) for pair in pairs)
+    return [
+        *tell_of_shared(entries, put),
+        *(f"{second.id}: {likeness(first, first.id, difference)}" for first, second, difference in found),
     ]
 
 

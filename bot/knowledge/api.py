@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -72,7 +72,11 @@ class RestoreIn(BaseModel):
 
 
 def build_router(
-    authorised: Callable[..., None], editor: FaqEditor, clock: Clock, foresee: Callable[[FaqDraft], Effect]
+    authorised: Callable[..., None],
+    editor: FaqEditor,
+    clock: Clock,
+    foresee: Callable[[FaqDraft], Effect],
+    alike: Callable[[FaqEntry], Sequence[FaqEntry]],
 ) -> APIRouter:
     """The routes under `/v1/faq`.
 
@@ -81,11 +85,15 @@ def build_router(
         editor: edits entries.
         clock: tells the time.
         foresee: says what an entry would change.
+        alike: finds entries that ask nearly what an entry asks.
 
     Returns:
         The routes.
     """
     router = APIRouter(prefix="/v1/faq", dependencies=[Depends(authorised)])
+
+    def others(entry: FaqEntry) -> list[dict[str, str]]:
+        return [{"id": each.id, "question": each.question, "answer": each.answer} for each in alike(entry)]
 
     @router.get("")
     def list_entries(
@@ -104,10 +112,12 @@ def build_router(
         draft: EntryIn, entry: Annotated[str, Query(alias="id", max_length=MAX_ID, pattern=ID_PATTERN)] = "preview"
     ) -> dict[str, Any]:
         """Which of the latest logged questions a draft would answer or be offered to, and which it would lose."""
-        effect = foresee(editor.checked(editor.plain(draft.draft(entry, editor))))
+        checked = editor.checked(editor.plain(draft.draft(entry, editor)))
+        effect = foresee(checked)
         changes = {"gained": effect.gained, "lost": effect.lost, "offered": effect.offered}
         shown = {name: [asdict(change) for change in some[:_SHOWN]] for name, some in changes.items()}
-        return {"read": effect.read, **shown, "counts": {name: len(some) for name, some in changes.items()}}
+        counts = {name: len(some) for name, some in changes.items()}
+        return {"read": effect.read, **shown, "counts": counts, "alike": others(checked.entry)}
 
     @router.get("/{entry}")
     def get_entry(entry: str) -> dict[str, Any]:
@@ -119,7 +129,8 @@ def build_router(
     def put_entry(entry: EntryId, draft: EntryIn) -> dict[str, Any] | JSONResponse:
         """Adds an entry or replaces it; every process answers with it within a second."""
         try:
-            return _document(editor.put(draft.draft(entry, editor), _AUTHOR, draft.version), clock.now())
+            stored = editor.put(draft.draft(entry, editor), _AUTHOR, draft.version)
+            return _document(stored, clock.now()) | {"alike": others(stored.entry)}
         except EditedError as error:
             return JSONResponse({"error": str(error)}, 409)
 

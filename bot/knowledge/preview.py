@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +13,14 @@ from bot.domain.conversation import Conversation
 from bot.domain.log_ports import ConversationLog
 from bot.domain.records import FaqDraft
 from bot.domain.rules import BotRules
+from bot.errors import UnavailableError
 from nlu.types import Understanding
+from retrieval.types import FaqEntry
+from retrieval.wordings import shared_wordings
 
 _PREVIEWED = 300
+_ALIKE = 0.92
+"""The cosine of questions from which on an import takes them for the same, too."""
 
 
 class PreviewEngine(Protocol):
@@ -96,6 +101,28 @@ def effect(draft: FaqDraft, log: ConversationLog, engine: PreviewEngine, rules: 
         elif entry in will.offers and entry not in was.offers:
             offered.append(change)
     return Effect(len(readings), tuple(gained), tuple(lost), tuple(offered))
+
+
+def alike(entry: FaqEntry, engine: Callable[[], Engine]) -> list[FaqEntry]:
+    """Other entries of its language that ask nearly what an entry asks, or have a wording of it: they may contradict.
+
+    Args:
+        entry: as it is stored, or would be.
+        engine: gives the engine in force.
+
+    Returns:
+        The entries; none while there is no release.
+    """
+    try:
+        present = engine()
+    except UnavailableError:
+        return []
+    (reading,) = present.understander.understand([entry.question], [entry.lang])
+    hits = found(present, reading, entry.lang)
+    others = [each for each in present.entries.values() if each.id != entry.id]
+    shared = (each for having in shared_wordings([*others, entry]).values() if entry in having for each in having)
+    near = (hit.entry for hit in hits if hit.similarity >= _ALIKE)
+    return [each for each in dict.fromkeys([*near, *shared]) if each.id != entry.id and each.lang == entry.lang]
 
 
 def _outcome(engine: Engine, rules: BotRules, reading: Understanding) -> _Outcome:

@@ -203,7 +203,9 @@ def test_the_http_examples_are_taken(readme: Path) -> None:
     assert "/v1/messages" in api.openapi()["paths"]
     assert MessageIn.model_validate_json(asked[asked.index("-d") + 1]).conversation == "demo"
     assert any(":8080/v1/faq/saturday." in word for word in edited)
-    assert "/v1/faq/{entry}" in [route.path for route in build_router(lambda: None, nobody, nobody, nobody).routes]
+    assert "/v1/faq/{entry}" in [
+        route.path for route in build_router(lambda: None, nobody, nobody, nobody, nobody).routes
+    ]
     assert EntryIn.model_validate_json(edited[edited.index("-d") + 1]).answer
     for curl in curls:
         assert "cat var/keys/api_key" in curl[curl.index("-H") + 1]

@@ -9,10 +9,14 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from bot.adapters.sql_log import open_log
+from bot.bootstrap import SystemClock
 from bot.cli import importing
+from bot.domain.records import FaqDraft
 from bot.errors import FrontdeskError
 from nlu.examples import read_examples
 from retrieval.faq import read_faq
+from retrieval.types import FaqEntry
 
 NLU = """\
 nlu:
@@ -66,6 +70,37 @@ def source(folder: Path, name: str, content: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, "utf-8")
     return path
+
+
+def test_new_entries_are_compared_with_those_that_answer_now(tmp_path: Path, bot_dir: Path) -> None:
+    log = open_log(f"sqlite:///{tmp_path}/var/frontdesk.sqlite3", SystemClock())
+    for entry in (
+        FaqEntry("returns", "How do I return my order?", "Within 30 days.", "en"),
+        FaqEntry("gifts", "Do you wrap gifts?", "Yes.", "en"),
+        FaqEntry("hours", "What are your opening hours?", "From nine to five.", "en"),
+    ):
+        log.put_faq(FaqDraft(entry), "api")
+    log.close()
+    path = source(
+        tmp_path,
+        "new.csv",
+        "id,question,answer\n"
+        "back,How can I return an order?,Within 14 days.\n"
+        "gifts,Is there wrapping paper for gifts?,No.\n",
+    )
+    result = run("faq", path)
+    assert result.exit_code == 0, result.output
+    warned = [line.partition(f"{path}")[2] for line in result.stdout.splitlines() if line.startswith("warning")]
+    overwritten, contradiction = warned
+    assert overwritten == ":3: id: 'gifts' answers \"Do you wrap gifts?\" now; `frontdesk faq put` would overwrite it"
+    place = "the knowledge base that answers now (returns)"
+    assert f':2: question: contradiction: asks nearly the same as {place} "How do I return my order?"' in contradiction
+    assert "(30 / 14)" in contradiction
+
+
+def test_an_import_makes_no_database(tmp_path: Path, bot_dir: Path) -> None:
+    assert run("faq", source(tmp_path, "new.csv", "question,answer\nWhy?,So.\n")).exit_code == 0
+    assert not (tmp_path / "var" / "frontdesk.sqlite3").exists()
 
 
 def test_a_faq_is_taken_and_reported_line_by_line(tmp_path: Path, bot_dir: Path) -> None:

@@ -165,6 +165,19 @@ def test_retraining_learns_from_edited_entries(settings: Settings, tmp_path: Pat
     assert after[-1] == LAMP
 
 
+def test_entries_that_ask_nearly_the_same_are_pointed_out(settings: Settings, tmp_path: Path) -> None:
+    ask = {"question": "How do I return my order?", "answer": "Within 30 days.", "lang": "en"}
+    run("put", write(tmp_path / "a.jsonl", {"id": "returns.en"} | ask))
+    other = {"id": "back.en", "question": "How can I return an order?", "answer": "Within 14 days.", "lang": "en"}
+    put = run("put", write(tmp_path / "b.jsonl", other), "--json")
+    told = (
+        'back.en: contradiction: asks nearly the same as returns.en "How do I return my order?", '
+        "but the answers differ (30 / 14); correct one or merge them"
+    )
+    assert json.loads(put.stdout)["warnings"] == [told]
+    assert told in put.stderr
+
+
 def test_doctor_names_wordings_that_several_entries_have(settings: Settings, tmp_path: Path) -> None:
     lamp = {"id": "lamp.en", "question": "Does the lamp turn on?", "answer": "It does.", "lang": "en"}
     run("put", write(tmp_path / "a.jsonl", lamp))

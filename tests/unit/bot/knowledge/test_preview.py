@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,8 @@ import pytest
 from bot.bot_files import load_bot_files
 from bot.dialogue.engine import Engine
 from bot.domain.records import FaqDraft
-from bot.knowledge.preview import Change, Effect, effect
+from bot.errors import UnavailableError
+from bot.knowledge.preview import Change, Effect, alike, effect
 from nlu.types import Distribution, Score, Understanding
 from retrieval.types import FaqEntry, Hit, HitThresholds
 
@@ -88,3 +90,19 @@ def test_what_an_entry_would_change(
     text: str, now: Mapping[str, float], then: Mapping[str, float], expected: Effect
 ) -> None:
     assert seen([text], now, then) == expected
+
+
+def test_entries_that_ask_nearly_the_same_are_found() -> None:
+    repainting = FaqEntry("repainting.en", "repaint the gnome: may I?", "No.")
+    offer = FaqEntry("offer.en", "What is on offer?", "Tea.", variants=("REPAINT the gnome: may I",))
+    entries = {**ENTRIES, offer.id: offer, repainting.id: repainting}
+    engine = Engine(Reader(), Search({"repaint": {GNOME.id: 0.95, TEA.id: 0.5}}), entries)
+    assert alike(repainting, lambda: engine) == [GNOME, offer]
+    assert alike(replace(repainting, lang="zh"), lambda: engine) == []
+
+
+def test_without_a_release_nothing_is_alike() -> None:
+    def none() -> Engine:
+        raise UnavailableError("no release")
+
+    assert alike(GNOME, none) == []
