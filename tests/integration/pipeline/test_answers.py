@@ -177,7 +177,8 @@ class Sure(Search):
 @pytest.mark.parametrize(
     ("model", "said", "outcome"),
     [
-        ("Wash by hand.", "Wash by hand.", "used"),
+        ("You do it by hand.", "You do it by hand.", "used"),
+        ("Wash by hand.", "By hand.", "refused: 'wash' is from the question, not from the answer"),
         ("Wash at 90 degrees.", "By hand.", "refused: the number 90 is not in the answer"),
     ],
 )
