@@ -59,6 +59,16 @@ class Problems:
             place = str(path) if line is None else f"{path}:{line}"
             self._shown.append(f"{place}: {message}" if field is None else f"{place}: {field}: {message}")
 
+    def end(self, path: Path, line: int, message: str) -> None:
+        """Notes a problem that ends the reading of a file; all records after it are missing.
+
+        Args:
+            path: the file.
+            line: its line, from 1.
+            message: what was expected and what came.
+        """
+        self.add(path, line, None, f"{message}; nothing from line {line} on was read")
+
     def raise_if_any(self, remedy: str) -> None:
         """Raises everything noted as one error.
 
@@ -198,15 +208,20 @@ def _checked_text(path: Path, problems: Problems) -> str | None:
 
 
 def _csv_records(path: Path, text: str, problems: Problems, columns: CsvColumns) -> Iterator[Record]:
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = list(io.StringIO(text, newline=""))
+    rows = csv.reader(lines, strict=True)
     header: list[str] | None = None
     while True:
         line = rows.line_num + 1
         try:
             cells = next(rows, None)
         except csv.Error as error:
+            # With a quote too many or too few nobody knows where the record ends.
+            if header is None or "".join(lines[line - 1 : rows.line_num]).count('"') % 2:
+                problems.end(path, line, f"not valid CSV: {error}")
+                return
             problems.add(path, line, None, f"not valid CSV: {error}")
-            return
+            continue
         if cells is None:
             return
         if not any(cells):
@@ -253,7 +268,11 @@ def _yaml_records(path: Path, text: str, problems: Problems, _: CsvColumns) -> I
             line = node.start_mark.line + 1
             keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
             repeated = _repeated([key.value for key in keys if isinstance(key, yaml.ScalarNode)])
-            record = _yaml_value(loader, node)
+            try:
+                record = _yaml_value(loader, node)
+            except yaml.constructor.ConstructorError as error:
+                _refuse_yaml(path, line, error, problems)
+                continue
             if repeated is not None:
                 problems.add(path, line, None, f"field named twice: {describe(repeated)}")
             elif isinstance(record, dict):
@@ -261,13 +280,17 @@ def _yaml_records(path: Path, text: str, problems: Problems, _: CsvColumns) -> I
             else:
                 problems.add(path, line, None, f"expected an item with fields, got {describe(record)}")
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problems.add(path, mark.line + 1 if mark else None, None, f"not valid YAML: {error.problem or error.context}")
+        _refuse_yaml(path, None, error, problems)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problems.add(path, None, None, f"not valid YAML: {' '.join(str(error).split())}")
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _refuse_yaml(path: Path, line: int | None, error: yaml.MarkedYAMLError, problems: Problems) -> None:
+    mark = error.problem_mark or error.context_mark
+    problems.add(path, mark.line + 1 if mark else line, None, f"not valid YAML: {error.problem or error.context}")
 
 
 def _yaml_value(loader: Any, node: yaml.Node) -> object:

@@ -251,6 +251,10 @@ def _yaml_record(path: Path, loader: yaml.SafeLoader, item: yaml.Node, problems:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         _refuse_yaml(path, line, error, problems)
         return
+    except (ArithmeticError, LookupError, AttributeError, TypeError):
+        # Tags such as `!!int` and `!!bool` trust what follows them.
+        problems.add(path, line, "", "expected YAML: a value does not fit the type that its `!!` tag names")
+        return
     if twice := _field_given_twice(item):
         problems.add(path, line, "", f"the field {twice!r} is given twice")
     elif isinstance(value, dict):

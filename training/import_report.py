@@ -127,6 +127,11 @@ class ExampleProblems(nlu.records.Problems):
         super().add(path, line, field, message)
         self._report.refuse(path, line, field or "", message)
 
+    def end(self, path: Path, line: int, message: str) -> None:
+        """Notes a problem that ends the reading of a file."""
+        super().end(path, line, message)
+        self._report.unread.append(self._report.refused[-1])
+
 
 class FaqProblems(retrieval.records.Problems):
     """Passes what the readers of `retrieval` complain about on to a report."""

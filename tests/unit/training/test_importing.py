@@ -355,6 +355,35 @@ def test_broken_examples_are_refused(tmp_path: Path, content: str, line: int, fi
     assert places(report.broken) == [(line, field)]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        pytest.param("a.csv", 'text,intent\nhello,greet\n"bye"x,bye\nhi there,greet\n', 3, id="CSV"),
+        pytest.param("a.csv", 'text,intent\nhello,greet\n"so\n"bye"" x,bye\nhi there,greet\n', 3, id="two lines"),
+        pytest.param(
+            "a.yaml",
+            "- {text: hello, intent: greet}\n- {text: !!int bye, intent: bye}\n- {text: hi there, intent: greet}\n",
+            2,
+            id="YAML",
+        ),
+    ],
+)
+def test_after_a_broken_record_the_others_are_read(tmp_path: Path, name: str, content: str, line: int) -> None:
+    found, report = examples(tmp_path / name, content)
+    assert [example.text for example in found] == ["hello", "hi there"]
+    assert places(report.broken) == [(line, "")]
+    assert not report.unread
+
+
+def test_after_a_quote_that_nothing_closes_nothing_is_read(tmp_path: Path) -> None:
+    found, report = examples(
+        tmp_path / "a.csv", 'text,intent\nhello,greet\n"he said "hi" and\nleft",bye\nhi there,greet\n'
+    )
+    assert [example.text for example in found] == ["hello"]
+    assert places(report.unread) == places(report.broken) == [(3, "")]
+    assert "nothing from line 3 on was read" in report.unread[0].message
+
+
 def test_a_csv_without_a_text_column_is_one_mistake(tmp_path: Path) -> None:
     found, report = examples(tmp_path / "a.csv", "intent\nx\ny\n")
     assert found == []
