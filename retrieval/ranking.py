@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,8 @@ import numpy as np
 
 from retrieval.types import Vector
 from retrieval.vectors import EntryVectors, Rows, Weights, passages_of
+from retrieval.wordings import plain_wording
 from retrieval.words import WordOverlap
-
-_END_MARKS = " ?!.,;。~…"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +43,7 @@ class Ranking:
         self.words: WordOverlap = WordOverlap(passages_of(vectors.entries), before.words if before else None)
         self._owners: dict[str, list[int]] = {}
         for wording, owner in zip(vectors.wordings, vectors.owner.tolist(), strict=True):
-            self._owners.setdefault(_plain(wording), []).append(owner)
+            self._owners.setdefault(plain_wording(wording), []).append(owner)
 
     def closeness(self, queries: Queries, left_out: Rows | None = None) -> Vector:
         """How close queries come to all entries.
@@ -96,8 +94,4 @@ class Ranking:
 
     def asked_as_written(self, text: str) -> list[int]:
         """The entries that have this text as question or variant; case, width and marks at the end do not matter."""
-        return self._owners.get(_plain(text), [])
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(_END_MARKS)
+        return self._owners.get(plain_wording(text), [])

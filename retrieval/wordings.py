@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
-from retrieval.ranking import _plain
 from retrieval.types import FaqEntry
+
+_END_MARKS = " ?!.,;。~…"
 
 
 def plain_wording(text: str) -> str:
     """What texts share that count as the same wording: case, width and marks at the end do not matter."""
-    return _plain(text)
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(_END_MARKS)
 
 
 def shared_wordings(entries: Iterable[FaqEntry]) -> dict[str, list[FaqEntry]]:
