@@ -62,6 +62,8 @@ _BARE = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1
 _LONE = "\ufdd0"
 # Another stands for `<` of a tag that the text names.
 _NAMING = "\ufdd1"
+# Nor may what the sanitiser drops stand between two tags.
+_NOT_READ = re.compile(rf"[\0{_LONE}{_NAMING}]")
 _COMPLETED = re.compile(rf"{_LONE}(?=(?:!--|/?([a-z][a-z0-9:]{{0,12}})(?=[\s/>])[^<>{_LONE}]*>))", re.IGNORECASE)
 _SANITISED = re.compile(r'<(br|hr)>|<a(?: href="([^"]*)")?>|</a>')
 _HAN_BREAK = re.compile(rf"(?<=[{_HAN}])[ \t]*+\n\s*+(?=[{_HAN}])")
@@ -98,7 +100,7 @@ def plain_text(text: str) -> str:
     if not has_markup(text):
         return text
     safe = nh3.clean(
-        _flatten(text.replace("\r\n", "\n").replace(_LONE, "").replace(_NAMING, "")),
+        _flatten(_NOT_READ.sub("", text.replace("\r\n", "\n"))),
         tags={"a", "br", "hr"},
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},
