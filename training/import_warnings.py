@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrieval.types import Embed, FaqEntry
+from retrieval.wordings import plain_wording, shared_wordings
 from training.import_known import KnownFaq, Source, place_of
 from training.import_likeness import MOST_PAIRS, alike_pairs
 from training.import_report import Report
@@ -19,7 +20,7 @@ _LIVE = Source(Path("the knowledge base that answers now"), None)
 def warn_of_alike(
     known: KnownFaq, since: int, report: Report, embed: Embed | None = None, live: Sequence[FaqEntry] = ()
 ) -> None:
-    """Points out new entries that ask nearly the same as others.
+    """Points out new entries that ask nearly the same as others, or have a wording of theirs.
 
     Args:
         known: all entries, those of the bot's files first.
@@ -35,6 +36,7 @@ def warn_of_alike(
     entries = [entry for entry, _ in placed]
     if len(entries) == since:
         return
+    _warn_of_shared(placed, since, report)
     vectors = embed([entry.question for entry in entries]) if embed and len(entries) <= MOST_EMBEDDED else None
     pairs = alike_pairs(entries, vectors, since=since)
     for pair in pairs:
@@ -60,6 +62,21 @@ def warn_of_overwritten(known: KnownFaq, since: int, report: Report, live: Seque
         if old is not None and (old.question, old.answer) != (entry.question, entry.answer):
             message = f'{old.id!r} answers "{old.question[:60]}" now; `frontdesk faq put` would overwrite it'
             report.warn(source.path, source.line, "id", message)
+
+
+def _warn_of_shared(placed: Sequence[tuple[FaqEntry, Source]], since: int, report: Report) -> None:
+    """Points out wordings that others have, too; where all ask them as their questions, they are alike anyhow."""
+    places = {entry.id: (place_of(entry, source), source) for entry, source in placed}
+    new = {entry.id for entry, _ in placed[since:]}
+    for wording, having in shared_wordings(entry for entry, _ in placed).items():
+        if all(plain_wording(entry.question) == plain_wording(wording) for entry in having):
+            continue
+        for entry in having:
+            if entry.id in new:
+                others = " and ".join(places[other.id][0] for other in having if other.id != entry.id)
+                message = f'"{wording[:60]}" is asked in {others}, too, so that none is certain; keep it in one'
+                _, source = places[entry.id]
+                report.warn(source.path, source.line, "variants", message)
 
 
 def likeness(entry: FaqEntry, place: str, difference: str) -> str:

@@ -75,7 +75,7 @@ def source(folder: Path, name: str, content: str) -> Path:
 def test_new_entries_are_compared_with_those_that_answer_now(tmp_path: Path, bot_dir: Path) -> None:
     log = open_log(f"sqlite:///{tmp_path}/var/frontdesk.sqlite3", SystemClock())
     for entry in (
-        FaqEntry("returns", "How do I return my order?", "Within 30 days.", "en"),
+        FaqEntry("returns", "How do I return my order?", "Within 30 days.", "en", ("refund please",)),
         FaqEntry("gifts", "Do you wrap gifts?", "Yes.", "en"),
         FaqEntry("hours", "What are your opening hours?", "From nine to five.", "en"),
     ):
@@ -84,16 +84,18 @@ def test_new_entries_are_compared_with_those_that_answer_now(tmp_path: Path, bot
     path = source(
         tmp_path,
         "new.csv",
-        "id,question,answer\n"
-        "back,How can I return an order?,Within 14 days.\n"
-        "gifts,Is there wrapping paper for gifts?,No.\n",
+        "id,question,answer,variants\n"
+        "back,How can I return an order?,Within 14 days.,\n"
+        "gifts,Is there wrapping paper for gifts?,No.,\n"
+        "money,When do I get my money?,Soon.,Refund please!\n",
     )
     result = run("faq", path)
     assert result.exit_code == 0, result.output
     warned = [line.partition(f"{path}")[2] for line in result.stdout.splitlines() if line.startswith("warning")]
-    overwritten, contradiction = warned
+    overwritten, shared, contradiction = warned
     assert overwritten == ":3: id: 'gifts' answers \"Do you wrap gifts?\" now; `frontdesk faq put` would overwrite it"
     place = "the knowledge base that answers now (returns)"
+    assert shared == f':4: variants: "refund please" is asked in {place}, too, so that none is certain; keep it in one'
     assert f':2: question: contradiction: asks nearly the same as {place} "How do I return my order?"' in contradiction
     assert "(30 / 14)" in contradiction
 
