@@ -34,6 +34,7 @@ _FILE = {"file_id": "f", "file_unique_id": "u", "file_size": 3}
 _MESSAGE = {"message_id": 3, "date": 1_700_000_000, "chat": _PRIVATE, "from": _PERSON}
 _STICKER = {**_FILE, "width": 1, "height": 1, "is_animated": False, "is_video": False, "type": "regular", "emoji": "😡"}
 _QUERY = {"id": "q", "from": _PERSON, "chat_instance": "i", "message": {**_MESSAGE, "text": "x"}}
+_PLACE = {"latitude": 1.0, "longitude": 2.0}
 _COMMAND_MARK = {"type": "bot_command", "offset": 0, "length": 6}
 _REPLIED = {**_MESSAGE, "from": {"id": 1, "is_bot": True, "first_name": "B", "username": "shop_bot"}, "text": "x"}
 SEEDS: tuple[dict[str, Any], ...] = (
@@ -42,7 +43,9 @@ SEEDS: tuple[dict[str, Any], ...] = (
     {"message": {**_MESSAGE, "chat": _GROUP, "text": "@shop_bot hi", "reply_to_message": _REPLIED}},
     {"message": {**_MESSAGE, "photo": [{**_FILE, "width": 1, "height": 1}], "caption": "broken"}},
     {"message": {**_MESSAGE, "voice": {**_FILE, "duration": 2}}},
-    {"message": {**_MESSAGE, "location": {"latitude": 1.0, "longitude": 2.0}}},
+    {"message": {**_MESSAGE, "location": _PLACE}},
+    {"message": {**_MESSAGE, "location": _PLACE, "venue": {"location": _PLACE, "title": "T", "address": "A"}}},
+    {"message": {**_MESSAGE, "video_note": {**_FILE, "length": 1, "duration": 2}}},
     {"message": {**_MESSAGE, "sticker": _STICKER}},
     {"message": {**_MESSAGE, "document": _FILE, "caption": "bill"}},
     {"message": {**_MESSAGE, "contact": {"phone_number": "1", "first_name": "B"}}},
