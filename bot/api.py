@@ -74,7 +74,7 @@ def create_app(
     apology: Callable[[IncomingMessage], Reply],
     version: str,
     explain: Callable[[str], dict[str, Any] | None] = lambda _: None,
-    waiting: int = 200,
+    waiting: int = 1000,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """Builds the application with the API's routes; pages are added by whoever builds it.

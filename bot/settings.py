@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=_LAST_PORT)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
-    api_waiting: int = Field(200, ge=1)
-    web_rate: int = Field(600, ge=1)
+    api_waiting: int = Field(1000, ge=1)
+    web_rate: int = Field(3000, ge=1)
     languages: Annotated[tuple[str, ...], NoDecode] = ("zh", "en")
     secret_key: SecretStr | None = None
     api_key: SecretStr | None = None

@@ -56,7 +56,7 @@ def build_router(
     secret_key: str,
     bot_names: Mapping[str, str],
     greetings: Mapping[str, Reply],
-    address_rate: int = 600,
+    address_rate: int = 3000,
 ) -> APIRouter:
     """Builds the web chat's routes.
 
