@@ -34,6 +34,24 @@ def test_an_option_takes_all_values_up_to_the_next(given: str, read: str) -> Non
     assert spread(given.split(), OPTIONS) == read.split()
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("--examples a dir", "--examples a dir"),
+        ("--examples a b dir", "--examples a --examples b dir"),
+        ("--json --examples a dir", "--json --examples a dir"),
+        ("dir --examples a b", "dir --examples a --examples b"),
+        ("--json dir --examples a b", "--json dir --examples a --examples b"),
+        ("--seed 1 dir --examples a b", "--seed 1 dir --examples a --examples b"),
+        ("--examples a b --json", "--examples a --examples b --json"),
+        ("--examples a --json dir", "--examples a --json dir"),
+        ("--examples a", "--examples a"),
+    ],
+)
+def test_the_last_word_is_the_argument_that_stands_nowhere_else(given: str, read: str) -> None:
+    assert spread(given.split(), OPTIONS, {"--json"}, arguments=1) == read.split()
+
+
 def test_the_learning_commands_take_several_files(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Path, ...]] = []
     app = typer.Typer()
@@ -42,9 +60,10 @@ def test_the_learning_commands_take_several_files(monkeypatch: pytest.MonkeyPatc
     def measure(release: str, examples: list[Path] = typer.Option(..., "--examples")) -> None:
         seen.append((Path(release), *examples))
 
-    result = CliRunner().invoke(app, ["dir", "--examples", "a.jsonl", "b.jsonl", "--examples", "c.jsonl"])
-    assert result.exit_code == 0, result.output
-    assert seen == [(Path("dir"), Path("a.jsonl"), Path("b.jsonl"), Path("c.jsonl"))]
+    for line in ("dir --examples a.jsonl b.jsonl --examples c.jsonl", "--examples a.jsonl b.jsonl c.jsonl dir"):
+        result = CliRunner().invoke(app, line.split())
+        assert result.exit_code == 0, result.output
+        assert seen.pop() == (Path("dir"), Path("a.jsonl"), Path("b.jsonl"), Path("c.jsonl"))
     commands: Any = typer.main.get_command(subject.app)
     assert {name for name, command in commands.commands.items() if isinstance(command, ManyValues)} == {
         "train",
