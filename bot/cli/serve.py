@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import uuid
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 import uvicorn
@@ -18,6 +21,7 @@ from bot.cli.output import print_line, say
 from bot.domain.messages import IncomingMessage
 from bot.errors import FrontdeskError, SettingsError, UnavailableError
 from bot.settings import Settings, read_settings
+from nlu.manifest import MANIFEST_FILE
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -115,22 +119,50 @@ def ensure_release(settings: Settings) -> None:
     store = release_store(settings)
     if store.current() is not None:
         return
-    bot = settings.bot_dir
-    say("There is no release yet: training one from the bot's examples. This happens once.")
+    store.root.mkdir(parents=True, exist_ok=True)
     target = store.root / "first-release"
+    with (store.root / ".first-release.lock").open("w") as lock:
+        _wait_for(lock)
+        if store.current() is None:
+            # One that another process left when it was killed has gone on by itself.
+            if not (target / MANIFEST_FILE).exists():
+                _train_first(settings.bot_dir, target, lock)
+            store.adopt(target)
+            shutil.rmtree(target)
+
+
+def _wait_for(lock: TextIO) -> None:
+    """Takes a lock; that of a process which was killed is held by the training that it had begun."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("Another process trains the first release; waiting for it.")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _train_first(bot: Path, target: Path, lock: TextIO) -> None:
+    say("There is no release yet: training one from the bot's examples. This happens once.")
     command = [sys.executable, "-m", "bot.cli", "train", "--examples", str(bot / "examples"), "--out", str(target)]
     if (bot / "faq").is_dir():
         command += ["--faq", str(bot / "faq")]
     for option, file in (("--test", "test.jsonl"), ("--faq-queries", "faq_queries.jsonl"), ("--config", "train.yaml")):
         if (bot / file).is_file():
             command += [option, str(bot / file)]
-    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603
+    # A server that is told to end takes its training with it: the exception ends the child.
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        done = subprocess.run(command, check=False, pass_fds=(lock.fileno(),))  # noqa: S603
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if done.returncode != 0:
         raise SettingsError(
             f"FRONTDESK_BOT_DIR: no release could be trained from {bot}; the lines above say why. "
             "Training goes on where it was when you start again."
         )
-    store.adopt(target)
-    shutil.rmtree(target)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _prompt() -> str:
