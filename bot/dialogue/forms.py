@@ -213,7 +213,7 @@ def _changed(
         if slot.type in (SlotType.TEXT, asked.type) or slot.name not in state.slots:
             continue
         fresh = [value for value in find_values(slot, text, entities) if value != state.slots[slot.name]]
-        if fresh and (refuses or _is_mere_value(slot, text, entities)):
+        if fresh and (refuses or is_mere_value(slot, text, entities)):
             changed[slot.name] = fresh[-1]
     return changed
 
@@ -227,7 +227,7 @@ def _another_order(spec: FormSpec, state: FormState, text: str, entities: Sequen
     return replace(proceed(spec, replace(state, slots=kept)), lead="form_again", corrects=True)
 
 
-def _is_mere_value(slot: Slot, text: str, entities: Sequence[Entity]) -> bool:
+def is_mere_value(slot: Slot, text: str, entities: Sequence[Entity]) -> bool:
     """True for a value alone, or after a few words that name it: "the order number is FD20481937"."""
     rest = without_values(slot, text, entities)
     return not _words(rest) or (_words(rest) <= _FEW_WORDS and bool(_NAMES_WHAT.search(rest)))

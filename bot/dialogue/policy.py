@@ -312,14 +312,20 @@ def pending_offer(scene: Scene) -> Decision | None:
 
 
 def same_again(scene: Scene) -> Decision | None:
-    """A mere value that the form filled last takes, as in "And FD20481938?": the same wish with that value."""
+    """A mere value that the form filled last takes: the same wish with that value.
+
+    As in "And FD20481938?", or "No, the order number is FD20481938" once the form is done.
+    """
     rule = scene.rules.intents.get(scene.conversation.last_intent)
     spec = scene.rules.forms.get(rule.form) if rule else None
     if rule is None or spec is None or not spec.confirm or scene.tap:
         return None
     entities = scene.understanding.entities
     named = [slot for slot in spec.slots if slot.entity and forms.find_values(slot, scene.text, entities)]
-    if not any(joins_only(forms.without_values(slot, scene.text, entities)) for slot in named):
+    if not any(
+        forms.is_mere_value(slot, scene.text, entities) or joins_only(forms.without_values(slot, scene.text, entities))
+        for slot in named
+    ):
         return None
     return act_on(scene, rule.name, f"{rule.name} again, with another value")
 
@@ -376,8 +382,8 @@ RULES: tuple[Rule, ...] = (
     wish_for_human,
     negative_emotion,
     active_form,
-    pending_offer,
     same_again,
+    pending_offer,
     unwanted,
     unknown_language,
     out_of_scope,
