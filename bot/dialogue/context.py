@@ -10,7 +10,7 @@ from retrieval.types import Hit
 ENOUGH = 0.4
 """Certainty from which on an entry is believed to be meant; 2.5 is certain by itself and with what was asked."""
 
-SURE = 0.8
+SURE = 0.65
 """Certainty of an entry for both texts together, from which on a few words are not believed to mean something else."""
 
 _TOGETHER = 1.5
