@@ -32,6 +32,13 @@ class FaqIndex:
     FAISS, exactly or beyond some size by a graph, proposes the entries that own the nearest wordings and passages;
     these, and those that share the most words with the query, are ranked by closeness (see `retrieval.ranking`).
     Translations of one entry (`<stem>.<lang>`) count as one hit.
+
+    Args:
+        ranking: how close queries come to the entries.
+        calibration: how closeness turns into a score.
+
+    Attributes:
+        ranking: how close queries come to the entries; an index of nearly the same entries takes its words over.
     """
 
     def __init__(self, ranking: Ranking, calibration: HitCalibration) -> None:

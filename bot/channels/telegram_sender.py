@@ -70,7 +70,7 @@ def delivery_error(error: TelegramError, attempts: int, timing: Timing) -> Deliv
         return DeliveryError(reason, permanent=True)
     if error.message.startswith(_REFUSALS):
         return refusal(reason, attempts, timing)
-    return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
+    return _later(reason, attempts, timing)
 
 
 def refusal(reason: str, attempts: int, timing: Timing) -> DeliveryError:
@@ -86,6 +86,10 @@ def refusal(reason: str, attempts: int, timing: Timing) -> DeliveryError:
     """
     if attempts + 1 >= MOST_TRIES:
         return DeliveryError(reason, permanent=True)
+    return _later(reason, attempts, timing)
+
+
+def _later(reason: str, attempts: int, timing: Timing) -> DeliveryError:
     return DeliveryError(reason, retry_after=growing_delay(attempts, timing.first_retry, timing.longest_retry))
 
 

@@ -68,8 +68,8 @@ OPTIONAL_TEMPLATES: Mapping[str, frozenset[str]] = {
 }
 """What the bot says besides where the operator wrote it: before an FAQ answer to a customer in a bad mood, after a
 handover, when an agent closes the conversation, to a rating, to the commands that need it, where a private number was
-hidden, to unwanted words, to a button of a question that is
-closed, when it asks back once more, and where data is asked for in a group."""
+hidden, to unwanted words, to a button of a question that is closed, when it asks back once more, and where data is
+asked for in a group."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "human": (),
