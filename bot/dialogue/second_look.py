@@ -9,8 +9,8 @@ from bot.dialogue.assent import is_courtesy
 from bot.dialogue.context import is_short, leans, meant, surely_meant
 from bot.dialogue.engine import Engine
 from bot.dialogue.moves import NEXT_TO_CERTAIN
-from bot.dialogue.policy import decide_each, follow_up, may_be_misread, may_hold_several
 from bot.dialogue.questions import split_questions, split_unmarked
+from bot.dialogue.revision import decide_each, follow_up, may_be_misread, may_hold_several
 from bot.domain.conversation import Conversation
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.rules import BotRules

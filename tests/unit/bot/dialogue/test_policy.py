@@ -9,8 +9,9 @@ import pytest
 
 from bot.bot_files import load_bot_files
 from bot.dialogue.moves import related_entries
-from bot.dialogue.policy import decide, decide_each, follow_up, may_be_misread, may_hold_several
+from bot.dialogue.policy import decide
 from bot.dialogue.replies import fill, next_state
+from bot.dialogue.revision import decide_each, follow_up, may_be_misread, may_hold_several
 from bot.dialogue.scene import as_said
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
