@@ -122,10 +122,12 @@ def train_release(
         folder.mkdir()
         save_encoder(reader, encoder, folder / ENCODER_FOLDER, prepared.max_tokens)
         save_heads(folder, reader)
-        runtime = export_graph(reader, folder, prepared.learnt, prepared.held, prepared.pad_id)
+        predecessor = read_manifest(parent) if parent else None
+        keep = predecessor.metrics.get("runtime", {}).get("chosen") if predecessor else None
+        runtime = export_graph(reader, folder, prepared.learnt, prepared.held, prepared.pad_id, keep)
         manifest = Manifest(
             name=name,
-            parent=read_manifest(parent).name if parent else None,
+            parent=predecessor.name if predecessor else None,
             encoder=encoder.name,
             encoder_fingerprint=encoder.fingerprint,
             prefix=encoder.prefix,
