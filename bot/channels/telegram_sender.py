@@ -22,7 +22,7 @@ from bot.channels.telegram_pace import Pace
 from bot.channels.telegram_text import split_text
 from bot.channels.telegram_timing import Timing, growing_delay, pause
 from bot.channels.telegram_typing import TypingIndicator
-from bot.channels.telegram_updates import CHANNEL, chat_of
+from bot.channels.telegram_updates import CHANNEL, chat_of, number_of
 from bot.customer_data import FILE_NAME, own_data
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Moments
@@ -215,8 +215,7 @@ class OutboxSender:
                 async with asyncio.timeout(self._timing.lease * 0.9):
                     await self._send(outgoing)
             except TimeoutError:
-                wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
-                raise DeliveryError("Telegram did not take the message in time", retry_after=wait) from None
+                raise _later("Telegram did not take the message in time", outgoing.attempts, self._timing) from None
             self._unnoted.add(outgoing.id)
             _DELIVERIES.labels(CHANNEL, "sent").inc()
         except DeliveryError as error:
@@ -242,6 +241,7 @@ class OutboxSender:
         if not parts:
             raise DeliveryError("the text has nothing to see, and Telegram takes no empty message", permanent=True)
         await self._typing.end(chat)
+        quoted = await self._quoted(chat, outgoing)
         taken = self._taken.setdefault(outgoing.id, [])
         try:
             for part in parts[len(taken) :]:
@@ -249,19 +249,29 @@ class OutboxSender:
                 await self._pace.turn_of(chat)
                 markup = keyboard(outgoing.buttons, outgoing.turn if outgoing.judged else None) if last else None
                 async with self._on_the_way:
-                    message = await self._bot.send_message(chat, part, reply_markup=markup)
+                    message = await self._bot.send_message(chat, part, reply_markup=markup, reply_parameters=quoted)
                 taken.append(message.message_id)
             if outgoing.attachment and len(taken) == len(parts):
                 taken.append(await self._send_own_data(chat, outgoing))
         except TelegramError as error:
             raise delivery_error(error, outgoing.attempts, self._timing) from error
 
+    async def _quoted(self, chat: int, outgoing: Outgoing) -> telegram.ReplyParameters | None:
+        """In a group, where many ask, the message that is answered; what quotes it also stays in its topic."""
+        if chat > 0 or outgoing.turn is None:
+            return None
+        try:
+            turn = await asyncio.to_thread(self._outbox.turn, outgoing.turn)
+        except UnavailableError as error:
+            raise _later(str(error), outgoing.attempts, self._timing) from error
+        number = number_of(turn.message_id) if turn else None
+        return telegram.ReplyParameters(number, allow_sending_without_reply=True) if number else None
+
     async def _send_own_data(self, chat: int, outgoing: Outgoing) -> int:
         try:
             content = await asyncio.to_thread(own_data, self._outbox, outgoing.conversation)
         except UnavailableError as error:
-            wait = growing_delay(outgoing.attempts, self._timing.first_retry, self._timing.longest_retry)
-            raise DeliveryError(str(error), retry_after=wait) from error
+            raise _later(str(error), outgoing.attempts, self._timing) from error
         if len(content) > FileSizeLimit.FILESIZE_UPLOAD:
             limit = f"Telegram takes at most {FileSizeLimit.FILESIZE_UPLOAD:d} bytes"
             raise DeliveryError(f"the file has {len(content)} bytes, and {limit}", permanent=True)

@@ -110,6 +110,12 @@ def chat_of(conversation: str) -> int | None:
         return None
 
 
+def number_of(message_id: str) -> int | None:
+    """The number that Telegram gave a message within its chat, in the id that `incoming` made; None for a button."""
+    number = message_id.partition("/")[2]
+    return int(number) if number.isdecimal() else None
+
+
 def language(code: str | None) -> str | None:
     """The language of a Telegram client's IETF tag (`zh-hans` → `zh`), None where it is not one of ours."""
     primary = (code or "").lower().replace("_", "-").partition("-")[0]

@@ -54,6 +54,7 @@ class MemoryOutbox:
         self.verdicts: dict[int, int] = {}
         self.waiting: dict[str, IncomingMessage] = {}
         self.states: dict[str, Conversation] = {}
+        self.answered = "m"
 
     def next_pending(self, conversation: str) -> IncomingMessage | None:
         self._check()
@@ -77,7 +78,7 @@ class MemoryOutbox:
         self._check()
         owners = {row.turn: row.conversation for row in self.rows.values() if row.turn is not None}
         owner = owners.get(turn_id)
-        return TurnView(turn_id, owner, "m", datetime.now(UTC), "hi", "text", {}, ()) if owner else None
+        return TurnView(turn_id, owner, self.answered, datetime.now(UTC), "hi", "text", {}, ()) if owner else None
 
     def add_feedback(self, turn_id: int, value: int) -> None:
         self._check()

@@ -88,6 +88,37 @@ def test_in_a_group_it_answers_who_speaks_to_it(double: TelegramDouble, intake: 
     assert {message.conversation for message in intake.stored.values()} == {f"telegram:{GROUP}"}
 
 
+LONG = "A sentence of many. " * 300
+
+
+@pytest.mark.parametrize(
+    ("chat", "turn", "answered", "quoted"),
+    [
+        pytest.param(GROUP, 5, "u7/9", 9, id="a question in a group"),
+        pytest.param(GROUP, 5, "u7", None, id="a button in a group"),
+        pytest.param(GROUP, None, "u7/9", None, id="an agent in a group"),
+        pytest.param(ANN, 5, "u7/9", None, id="a private chat"),
+    ],
+)
+def test_in_a_group_an_answer_quotes_what_it_answers(
+    chat: int,
+    turn: int | None,
+    answered: str,
+    quoted: int | None,
+    double: TelegramDouble,
+    outbox: MemoryOutbox,
+    intake: MemoryIntake,
+) -> None:
+    double.state.chats[GROUP] = {"id": GROUP, "type": "supergroup", "title": "Friends"}
+    double.user_says(ANN, "hi")
+    outbox.answered = answered
+    with running(double, intake):
+        outbox.wait_for(outbox.add(chat, LONG, turn=turn), "sent")
+    parts = double.messages(chat)
+    assert len(parts) == 2
+    assert {part.quotes for part in parts} == {quoted}
+
+
 def test_what_agents_say_in_their_chat_is_nobodys_wish(double: TelegramDouble, intake: MemoryIntake) -> None:
     name = double.state.bot["username"]
     with running(double, intake, agents_chat=GROUP):

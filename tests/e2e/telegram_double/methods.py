@@ -157,7 +157,8 @@ class BotApi:
 
     def send_message(self, p: Parameters) -> Json:
         chat = self._open_chat(p)
-        return self._sent(p, BotMessage(0, chat["id"], self._text(p), "sendMessage", time.monotonic()))
+        quoted = (p.json("reply_parameters") or {}).get("message_id")
+        return self._sent(p, BotMessage(0, chat["id"], self._text(p), "sendMessage", time.monotonic(), quotes=quoted))
 
     def send_file(self, p: Parameters, method: str, kind: str) -> Json:
         chat = self._open_chat(p)

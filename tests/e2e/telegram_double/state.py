@@ -40,6 +40,7 @@ class BotMessage:
     rows: list[list[Json]] = field(default_factory=list)
     parse_mode: str = ""
     file_id: str = ""
+    quotes: int | None = None
     edited: bool = False
     deleted: bool = False
 
