@@ -59,7 +59,7 @@ class WordOverlap:
         terms, times = (np.concatenate(parts) for parts in zip(_EMPTY, *each, strict=True))
         order = np.argsort(terms, kind="stable")
         self._terms, starts = np.unique(terms[order], return_index=True)
-        self._ends = np.append(starts, len(order))
+        self._bounds = np.append(starts, len(order))
         self._rows = np.repeat(np.arange(len(each)), [len(counted.terms) for counted in each])[order]
         self._weights = self._weighed(times[order], np.array([counted.times.sum() for counted in each]))
 
@@ -67,7 +67,7 @@ class WordOverlap:
         """The BM25 weight of each term in each passage that has it."""
         relative = lengths / max(1.0, lengths.mean()) if len(lengths) else lengths
         penalty = _SATURATION * (1.0 - _LENGTH_SHARE + _LENGTH_SHARE * relative)
-        sizes = np.diff(self._ends)
+        sizes = np.diff(self._bounds)
         rarity = np.repeat(self._rarity(sizes), sizes)
         weights: Vector = (rarity * times / (times + penalty[self._rows])).astype(np.float32)
         return weights
@@ -97,7 +97,7 @@ class WordOverlap:
         wanted = np.array([hash(term) for term in terms], np.int64)
         first = np.searchsorted(self._terms, wanted)
         beyond = np.searchsorted(self._terms, wanted, side="right")
-        return np.stack([self._ends[first], self._ends[beyond]], axis=1)
+        return np.stack([self._bounds[first], self._bounds[beyond]], axis=1)
 
     def _rarity(self, sizes: _Counts) -> NDArray[np.float64]:
         """The weight of terms that so many passages have."""
