@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -17,11 +16,12 @@ from torch import Tensor, nn
 
 from nlu.model import Reader
 from nlu.onnx_engine import OnnxEngine
+from nlu.releases import read_manifest
 from nlu.runtime import GRAPH_FILE
 from nlu.torch_engine import TorchEngine
 from nlu.types import ReleaseError
 from training.datasets import NO_LABEL, Features, label_array
-from training.graph import build_graph
+from training.graph import build_graph, with_heads
 from training.reading import Readings, read_all, read_with
 
 FULL, QUANTISED, FINE = "fp32", "int8", "int8-fine"
@@ -111,7 +111,7 @@ def export_graph(
         ReleaseError: the graph does not compute what the model computes, or the disk refuses.
     """
     truth = read_with(TorchEngine(reader), held, pad_id)
-    ranges = input_ranges(reader, _steady_sample(known), pad_id)
+    ranges = input_ranges(reader, known[:: max(1, len(known) // _CALIBRATED)], pad_id)
     variants = [
         _measure(FULL, build_graph(reader), held, truth, pad_id),
         _measure(QUANTISED, build_graph(reader, quantised=True, ranges=ranges), held, truth, pad_id),
@@ -124,11 +124,41 @@ def export_graph(
         )
     faithful = [variant for variant in variants if variant.name == FULL or variant.is_faithful]
     chosen = min(faithful, key=lambda variant: (variant.name != keep, variant.milliseconds))
+    _write(folder, chosen.graph)
+    return {"chosen": chosen.name, **{variant.name: variant.to_json() for variant in variants}}
+
+
+def keep_graph(reader: Reader, folder: Path, before: Path) -> dict[str, Any]:
+    """Takes the graph of the release before this one, with new heads: right where the encoder has not moved.
+
+    Vectors, and with them retrieval and the heads that were not fitted anew, stay the same to the last bit. In 8 bits
+    made anew they would not, as the ranges of inputs depend on the texts at hand.
+
+    Args:
+        reader: the model with the new heads.
+        folder: the release under construction, which gets `model.onnx`.
+        before: the release whose graph is kept.
+
+    Returns:
+        For the manifest: `chosen`, the way to run it, and `kept`, the name of the release before.
+
+    Raises:
+        ReleaseError: the disk refuses.
+    """
     try:
-        (folder / GRAPH_FILE).write_bytes(chosen.graph)
+        graph = (before / GRAPH_FILE).read_bytes()
+    except OSError as error:
+        raise ReleaseError(f"{before}: the graph cannot be read ({error.strerror}).") from error
+    _write(folder, with_heads(graph, reader))
+    manifest = read_manifest(before)
+    return {"chosen": manifest.metrics.get("runtime", {}).get("chosen", ""), "kept": manifest.name}
+
+
+def _write(folder: Path, graph: bytes) -> None:
+    try:
+        (folder / GRAPH_FILE).write_bytes(graph)
     except OSError as error:
         raise ReleaseError(f"{folder}: cannot be written ({error.strerror}). Free disk space.") from error
-    return {"chosen": chosen.name, **{variant.name: variant.to_json() for variant in variants}}
 
 
 def input_ranges(reader: Reader, features: Sequence[Features], pad_id: int) -> dict[str, NDArray[np.float32]]:
@@ -164,11 +194,6 @@ def input_ranges(reader: Reader, features: Sequence[Features], pad_id: int) -> d
     for hook in hooks:
         hook.remove()
     return {name: seen.numpy() for name, seen in ranges.items()}
-
-
-def _steady_sample(known: Sequence[Features]) -> list[Features]:
-    """Picks texts by what they say, not by where they stand, so that a few more hardly change the ranges."""
-    return sorted(known, key=lambda text: hashlib.sha256(repr(list(text.ids)).encode()).digest())[:_CALIBRATED]
 
 
 def _measure(name: str, graph: bytes, held: Sequence[Features], truth: Readings, pad_id: int) -> Variant:

@@ -86,6 +86,35 @@ def build_graph(
     return bytes(model.SerializeToString())
 
 
+def with_heads(graph: bytes, reader: Reader) -> bytes:
+    """Puts other heads of the same sizes into a graph that `build_graph` made.
+
+    Args:
+        graph: of the same encoder, heads and token head.
+        reader: whose heads to take.
+
+    Returns:
+        The graph with these heads; all else is as it was.
+    """
+    model = onnx.load_from_string(graph)
+    constants = {constant.name: constant for constant in model.graph.initializer}
+    nodes = {node.output[0]: node for node in model.graph.node}
+
+    def put(name: str, values: Tensor) -> None:
+        constants[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(_array(values)), name))
+
+    for head in reader.sizes:
+        layer = reader.head(head)
+        _, weight, bias = nodes[HEAD + head].input
+        put(weight, layer.weight)
+        put(bias, layer.bias)
+    if reader.tagger is not None:
+        product, bias = nodes[TAGS].input
+        put(nodes[product].input[1], reader.tagger.weight.T)
+        put(bias, reader.tagger.bias)
+    return bytes(model.SerializeToString())
+
+
 class _Builder:
     """Collects nodes and constants; each method returns the name of the value that it adds."""
 

@@ -25,7 +25,7 @@ from nlu.model import Reader
 from nlu.neighbours import Neighbours
 from nlu.pretrained import PretrainedEncoder, quiet_transformers
 from nlu.releases import Manifest, new_name, read_manifest, seal, write_manifest
-from nlu.runtime import ENCODER_FOLDER, load_engine, load_understander, save_calibration
+from nlu.runtime import ENCODER_FOLDER, GRAPH_FILE, load_engine, load_understander, save_calibration
 from nlu.sealing import check_replaceable
 from nlu.torch_engine import load_reader, save_heads
 from nlu.types import OUT_OF_SCOPE, InputError, ReleaseError, Vector
@@ -39,7 +39,7 @@ from training.datasets import NO_LABEL, LabelSets, label_array
 from training.edges import entity_edges
 from training.evaluate import evaluate, faq_metrics
 from training.example_faults import example_faults
-from training.export import export_graph
+from training.export import export_graph, keep_graph
 from training.fit import Progress, count_steps, fit, frozen_layers, held_out_score
 from training.label_issues import find_label_issues
 from training.prepare import Prepared, TrainingSet, prepare
@@ -123,8 +123,11 @@ def train_release(
         save_encoder(reader, encoder, folder / ENCODER_FOLDER, prepared.max_tokens)
         save_heads(folder, reader)
         predecessor = read_manifest(parent) if parent else None
-        keep = predecessor.metrics.get("runtime", {}).get("chosen") if predecessor else None
-        runtime = export_graph(reader, folder, prepared.learnt, prepared.held, prepared.pad_id, keep)
+        if parent and config.trained_layers == 0 and _has_graph_for(parent, sets):
+            runtime = keep_graph(reader, folder, parent)
+        else:
+            keep = predecessor.metrics.get("runtime", {}).get("chosen") if predecessor else None
+            runtime = export_graph(reader, folder, prepared.learnt, prepared.held, prepared.pad_id, keep)
         manifest = Manifest(
             name=name,
             parent=predecessor.name if predecessor else None,
@@ -376,6 +379,14 @@ def _start_from(reader: Reader, parent: Path, encoder: PretrainedEncoder, sets: 
             and old.tagger is not None
         ):
             reader.tagger.load_state_dict(old.tagger.state_dict())
+
+
+def _has_graph_for(parent: Path, sets: LabelSets) -> bool:
+    """Whether a release has a graph whose heads have just these labels."""
+    manifest = read_manifest(parent)
+    labels = {head: list(known) for head, known in manifest.heads.items()}
+    same = labels == {head: list(known) for head, known in sets.heads.items()}
+    return same and list(manifest.entity_types) == list(sets.entity_types) and (parent / GRAPH_FILE).exists()
 
 
 def _faq_before(training_set: TrainingSet, reader: Reader, prepared: Prepared) -> dict[str, float]:

@@ -28,6 +28,7 @@ from nlu.types import InputError, ReleaseError
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqError, FaqQuery
 from training.config import TrainingConfig
+from training.export import FINE, FULL, QUANTISED, Variant, export_graph
 from training.prepare import Prepared, TrainingSet, pair_faq
 from training.train import learn, train_release
 from training.warm_start import fits
@@ -142,6 +143,46 @@ def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp
     left, right = (load_file(tmp_path / name / ENCODER_FOLDER / "model.safetensors") for name in ("first", "second"))
     assert left.keys() == right.keys()
     assert all(np.array_equal(values, right[name]) for name, values in left.items())
+
+
+@pytest.mark.parametrize("way", [FULL, QUANTISED, FINE])
+def test_a_head_that_is_fitted_anew_changes_nothing_else(
+    way: str, little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as chosen:
+        chosen.setattr(Variant, "is_faithful", True)
+        chosen.setattr("training.train.export_graph", lambda *given: export_graph(*given[:5], way))
+        train_release(TrainingSet(examples()), config(little_bert), tmp_path / "first", tmp_path)
+    gentle = config(little_bert).model_copy(update={"trained_layers": 0})
+    news = [Example("zebra zebra lamp", {"intent": "return_request"}, lang="en")] * 9
+    second = train_release(
+        TrainingSet([*news, *examples()]),
+        gentle,
+        tmp_path / "second",
+        tmp_path,
+        parent=tmp_path / "first",
+        relearn={"intent"},
+    )
+    assert second.metrics["runtime"] == {"chosen": way, "kept": second.parent}
+    said = ["where is my red lamp", "zebra lamp"]
+    before, after = (load_understander(tmp_path / name).understand(said) for name in ("first", "second"))
+    for old, new in zip(before, after, strict=True):
+        assert np.array_equal(old.vector, new.vector)
+        assert old.heads["emotion"].label == new.heads["emotion"].label
+        assert old.heads["intent"] != new.heads["intent"]
+    assert after[1].heads["intent"].label == "return_request"
+
+
+def test_other_labels_need_another_graph(little_bert: Path, tmp_path: Path) -> None:
+    train_release(TrainingSet(examples()), config(little_bert), tmp_path / "first", tmp_path)
+    gentle = config(little_bert).model_copy(update={"trained_layers": 0})
+    more = [Example(f"sing me song {number}", {"intent": "sing"}, lang="en") for number in range(8)]
+    second = train_release(
+        TrainingSet([*more, *examples()]), gentle, tmp_path / "second", tmp_path, parent=tmp_path / "first"
+    )
+    assert "kept" not in second.metrics["runtime"]
+    (reading,) = load_understander(tmp_path / "second").understand(["sing me song 3"])
+    assert reading.heads["intent"].label == "sing"
 
 
 def test_without_a_parent_every_head_is_fitted(little_bert: Path, tmp_path: Path) -> None:
