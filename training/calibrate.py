@@ -27,8 +27,8 @@ from training.reading import Readings
 
 SHOWN_RISKS = (0.01, 0.02, 0.05)
 """Shares of wrong answers for which the card tells how much is answered."""
-_EMOTION_RISK = 0.25
-_STRONG_RISK = 0.08
+_EMOTIONS = (("emotion_accept", 0.25, 0.35, 0.9), ("emotion_strong", 0.08, 0.8, 0.97))
+"""The thresholds of emotions: the risk that each is wanted to keep, its lowest and its highest value."""
 _MOST_ACCEPT = 0.9
 """No certainty above this is asked for: a release that learnt little would fall silent."""
 
@@ -39,9 +39,9 @@ class MissedRisk:
 
     Attributes:
         name: of the threshold.
-        wanted: the share of wrong answers that is borne.
+        wanted: the share of mistakes that is borne.
         threshold: what was taken.
-        found: the share of wrong answers that it lets through.
+        found: the share of mistakes that it lets through.
     """
 
     name: str
@@ -51,7 +51,7 @@ class MissedRisk:
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: at most {self.wanted:.0%} wrong answers could not be kept on the held-out texts; at its "
+            f"{self.name}: at most {self.wanted:.0%} mistakes could not be kept on the held-out texts; at its "
             f"threshold of {self.threshold:.2f} it is {self.found:.0%}. More or clearer examples would help."
         )
 
@@ -136,8 +136,12 @@ def calibrate(
             if accept > _MOST_ACCEPT and found > risk:
                 missed.append(MissedRisk("intent_accept", risk, thresholds["intent_accept"], found))
         if head == "emotion":
-            thresholds["emotion_accept"] = float(np.clip(choose_threshold(confidence, right, _EMOTION_RISK), 0.35, 0.9))
-            thresholds["emotion_strong"] = float(np.clip(choose_threshold(confidence, right, _STRONG_RISK), 0.8, 0.97))
+            for name, wanted, lowest, highest in _EMOTIONS:
+                chosen = choose_threshold(confidence, right, wanted)
+                thresholds[name] = float(np.clip(chosen, lowest, highest))
+                found = estimate_risk(confidence >= thresholds[name], right)
+                if chosen > highest and found > wanted:
+                    missed.append(MissedRisk(name, wanted, thresholds[name], found))
     if oos_fit is not None:
         thresholds["oos_reject"] = oos_fit.reject
         quality["oos"] = {
