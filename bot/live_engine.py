@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from bot.dialogue.engine import Engine
+from bot.dialogue.engine import USUAL_RISK, Engine
 from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
@@ -72,7 +72,8 @@ def _load(folder: Path, threads: int) -> Engine:
         understander.understand([text])
     _give_back_memory()
     entries = {entry.id: entry for entry in index.entries}
-    return Engine(understander, index, entries, understander.manifest.heads)
+    manifest = understander.manifest
+    return Engine(understander, index, entries, manifest.heads, manifest.config.get("risk", USUAL_RISK))
 
 
 class LiveEngine:

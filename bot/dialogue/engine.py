@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from nlu.types import Understander
 from retrieval.types import FaqEntry, FaqSearch
 
+USUAL_RISK = 0.05
+"""The share of wrong answers that is borne where a release does not say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -18,9 +21,11 @@ class Engine:
         search: finds FAQ entries.
         entries: FAQ entries by id.
         labels: the labels of each head.
+        risk: the share of wrong answers that the release was made to bear.
     """
 
     understander: Understander
     search: FaqSearch
     entries: Mapping[str, FaqEntry]
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    risk: float = USUAL_RISK

@@ -112,7 +112,7 @@ def with_entries(
     """
     if not isinstance(engine.search, FaqIndex) or tuple(entries) == engine.search.entries:
         return engine
-    calibration = engine.search.calibration if engine.search.entries else _calibrated(entries, vectors)
+    calibration = engine.search.calibration if engine.search.entries else _calibrated(entries, vectors, engine.risk)
     known = before.search if before and isinstance(before.search, FaqIndex) else engine.search
     index = FaqIndex.build(entries, vectors.wordings, passages=vectors.passages, calibration=calibration, before=known)
     return replace(engine, search=index, entries={entry.id: entry for entry in entries})
@@ -166,11 +166,11 @@ class _Memory:
         return np.stack([self._known[text] for text in texts])
 
 
-def _calibrated(entries: Sequence[FaqEntry], vectors: RememberedVectors) -> HitCalibration:
+def _calibrated(entries: Sequence[FaqEntry], vectors: RememberedVectors, risk: float) -> HitCalibration:
     """A calibration learnt from the entries, from some of them where there are many, as each edit waits for it."""
     some = entries[:: 1 + len(entries) // _MOST_CALIBRATED]
-    index = FaqIndex.build(some, vectors.wordings, passages=vectors.passages, out_of_scope=_UNRELATED)
-    return index.calibration
+    passages, strange = vectors.passages, _UNRELATED
+    return FaqIndex.build(some, vectors.wordings, passages=passages, out_of_scope=strange, risk=risk).calibration
 
 
 def _with_learnt_variants(edited: FaqEntry, released: FaqEntry, seen: Collection[str]) -> FaqEntry:

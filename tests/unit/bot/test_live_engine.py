@@ -219,6 +219,17 @@ def test_a_release_whose_index_is_of_another_encoder_is_none(tmp_path: Path, mon
         load_engine(tmp_path)
 
 
+@pytest.mark.parametrize(("config", "risk"), [({"risk": 0.2}, 0.2), ({}, 0.05)])
+def test_the_risk_that_a_release_bears_is_known(
+    config: dict[str, float], risk: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FaqIndex.build([], lambda texts: np.ones((len(texts), 1), np.float32)).save(tmp_path)
+    manifest = SimpleNamespace(heads={}, config=config)
+    reader = SimpleNamespace(understand=lambda _: [], engine=SimpleNamespace(width=1), manifest=manifest)
+    monkeypatch.setattr("bot.live_engine.load_understander", lambda *_: reader)
+    assert load_engine(tmp_path).risk == risk
+
+
 class FailingLog:
     """A log without edits that fails as nobody expected while it is told to."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,14 +174,25 @@ def test_what_is_in_no_entry_any_more_is_forgotten_in_time(monkeypatch: pytest.M
     assert len(reader.read) == 1 + len(drafts)
 
 
-def test_without_a_calibration_of_its_own_a_release_learns_it_from_what_is_edited() -> None:
+def test_without_a_calibration_of_its_own_a_release_learns_it_from_what_is_edited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     reader = Reader()
 
     def embed(texts: list[str]) -> np.ndarray:
         return np.stack([vector(text) for text in texts]) if texts else np.zeros((0, 26), np.float32)
 
-    engine = Engine(reader, FaqIndex.build([], embed), {})
+    borne: list[float] = []
+    build = FaqIndex.build
+
+    def seen(*given: Any, **options: Any) -> FaqIndex:
+        borne.append(options.get("risk", 0.0))
+        return build(*given, **options)
+
+    engine = Engine(reader, FaqIndex.build([], embed), {}, risk=0.2)
+    monkeypatch.setattr(FaqIndex, "build", seen)
     search = with_entries(engine, [WOOL], RememberedVectors(engine)).search
+    assert borne[0] == 0.2
     strange = "What will the weather be tomorrow in Peru?"
     assert search.search(vector(strange), 1, text=strange)[0].score < search.thresholds.suggest
     asked = "how do i wash my wool?"
