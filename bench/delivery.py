@@ -20,7 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ from bench.figures import Figure, Goal, Outcome
 from bench.pipeline import install
 from bench.releases import Setup, train_shop
 from bench.webhook import SECRET, Delivery, Postman
+from bot.bot_files import load_bot_files
 from tests.e2e.server import free_port
 from tests.e2e.telegram_double.double import TelegramDouble
 from tests.integration.postgres_server import PostgresServer
@@ -121,6 +122,20 @@ def judge(
         missing, again, strange = _compare(written.get(conversation, ()), received.get(chat, ()))
         unsent, repeated, mixed = unsent + missing, repeated + again, mixed + strange
     return Verdict(lost, twice, turned, unsent, repeated, mixed)
+
+
+def apologies(bot: Path) -> frozenset[str]:
+    """What Telegram's channel itself tells customers while nothing can be stored: it stands in no outbox.
+
+    Args:
+        bot: the bot's folder.
+
+    Returns:
+        The text in all its languages, in every order.
+    """
+    files = load_bot_files(bot)
+    texts = [files.templates.render("unavailable", lang, "", {}, 0).text for lang in files.rules.languages]
+    return frozenset("\n\n".join(order) for order in permutations(texts))
 
 
 def _compare(written: Sequence[str], received: Sequence[str]) -> tuple[int, int, int]:
@@ -269,8 +284,12 @@ def _measure(name: str, servers: Servers, telegram: TelegramDouble, engine: sa.E
     _wait_until_quiet(engine)
     seconds = time.monotonic() - began
     received: dict[int, list[str]] = defaultdict(list)
+    told, apology = 0, apologies(SHOP)
     for message in telegram.state.messages:
-        received[message.chat_id].append(message.text)
+        if message.text in apology:
+            told += 1
+        else:
+            received[message.chat_id].append(message.text)
     verdict = judge(planned, _turns(engine), _written(engine), received)
     none = Goal("at most", 0)
     label = f"{name}, {UPDATES:,} updates"
@@ -287,6 +306,7 @@ def _measure(name: str, servers: Servers, telegram: TelegramDouble, engine: sa.E
         Figure(f"{label}: Redis killed", (float(servers.redis_kills),), _COMMAND, goal=Goal("at least", REDIS_KILLS)),
         *(Figure(f"{label}: {what}", (float(count),), _COMMAND, goal=none) for what, count in counts.items()),
         Figure(f"{label}: replies that Telegram got again", (float(verdict.repeated),), _COMMAND),
+        Figure(f"{label}: customers told at once that nothing could be stored", (float(told),), _COMMAND),
         Figure(f"{label}: from the first to the last", (seconds,), _COMMAND, "s"),
     ]
 

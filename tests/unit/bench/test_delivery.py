@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.delivery import Verdict, judge, plan
+from bench.commands import SHOP
+from bench.delivery import Verdict, apologies, judge, plan
 from bench.webhook import Delivery
 
 
@@ -43,3 +44,11 @@ RECEIVED = {7: ["a", "b", "b", "c"]}
 )
 def test_the_verdict(turns, written, received, expected) -> None:
     assert judge(PLANNED, turns, written, received) == expected
+
+
+def test_apologies_stand_in_all_languages_whichever_comes_first() -> None:
+    texts = apologies(SHOP)
+    assert len(texts) == 2
+    ((first, second), turned) = (text.split("\n\n") for text in texts)
+    assert turned == [second, first]
+    assert {any("\u4e00" <= character <= "\u9fff" for character in text) for text in turned} == {True, False}
