@@ -18,6 +18,7 @@ BURST = 3
 
 _FORGOTTEN = 1000
 _ANSWER_SECONDS = 1.0
+_BOOKED_SECONDS = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -25,8 +26,9 @@ _log = structlog.get_logger(__name__)
 class Pace:
     """Gives each message its moment (the generic cell rate algorithm, ITU-T I.371).
 
-    Moments are booked here and, where there is one, in a book that all processes share; the later one counts. While
-    that book is away, or too slow, this process keeps to its own.
+    Moments are booked here and, where there is one, in a book that all processes share; the later one counts. Those of
+    all chats together are booked for a tenth of a second at a time, so that busy processes ask the book less often.
+    While that book is away, or too slow, this process keeps to its own.
 
     Args:
         timing: how far messages have to be apart.
@@ -34,8 +36,7 @@ class Pace:
         now: tells seconds that only grow.
 
     Attributes:
-        between: how long the latest message waited for the one before, at least `timing.between`; longer where other
-            processes send as well.
+        between: how far apart messages leave, at least `timing.between`; further where other processes send as well.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Pace:
         self._now = now
         self._breaker = Breaker(now)
         self._any = 0.0
+        self._next = self._until = 0.0
         self._chats: dict[int, float] = {}
         self.begin()
 
@@ -64,13 +66,11 @@ class Pace:
             chat: to whom.
         """
         apart, slack = self._limits(chat)
-        await asyncio.sleep(max(self.of_chat(chat), await self._shared(str(chat), apart, slack)))
+        await asyncio.sleep(max(self.of_chat(chat), await self._shared(str(chat), apart, slack) or 0.0))
         async with self._turns:
             own = self.of_all()
             try:
-                wait = max(own, await self._shared("all", self._timing.between, 0.0))
-                self.between = max(self._timing.between, wait)
-                await asyncio.sleep(wait)
+                await asyncio.sleep(max(own, await self._shared_by_all()))
             except asyncio.CancelledError:
                 self._any -= self._timing.between
                 raise
@@ -105,16 +105,31 @@ class Pace:
             return self._timing.between_group, 0.0
         return self._timing.between_own, (BURST - 1) * self._timing.between_own
 
-    async def _shared(self, key: str, apart: float, slack: float) -> float:
-        """Books a moment among all processes; 0 where that cannot be had."""
+    async def _shared_by_all(self) -> float:
+        """The next moment that is this process's alone; seconds until then, 0 for at once or without a book."""
+        between = self._timing.between
+        moment = max(self._next, self._now())
+        if moment > self._until - between / 2:
+            several = max(1, round(_BOOKED_SECONDS / between)) if between else 1
+            wait = await self._shared("all", several * between, 0.0)
+            self.between = between + (wait or 0.0) / several
+            if wait is None:
+                return 0.0
+            moment = self._now() + wait
+            self._until = moment + several * between
+        self._next = moment + between
+        return moment - self._now()
+
+    async def _shared(self, key: str, apart: float, slack: float) -> float | None:
+        """Books a moment among all processes; None where that cannot be had."""
         if self._moments is None or not apart or self._breaker.is_open:
-            return 0.0
+            return None
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 wait = await asyncio.to_thread(self._moments.book, f"telegram:{key}", apart, slack)
         except (UnavailableError, TimeoutError) as error:
             self._breaker.failed()
             _log.warning("telegram_pace_not_shared", error=str(error) or "Redis took too long")
-            return 0.0
+            return None
         self._breaker.succeeded()
         return wait

@@ -108,6 +108,28 @@ def test_processes_that_share_a_book_keep_to_one_pace() -> None:
     assert same >= (6 - BURST) * 0.1 - 0.01
 
 
+def test_busy_processes_ask_the_book_once_for_several_messages() -> None:
+    async def run(book: Book) -> float:
+        timing = Timing(between=0.01, between_own=0.0)
+        one, other = Pace(timing, book), Pace(timing, book)
+        return await seconds_of(pace.turn_of(chat) for chat in range(1, 31) for pace in (one, other))
+
+    book = Book()
+    assert asyncio.run(run(book)) >= 59 * 0.01 - 0.01
+    assert book.asked <= 8
+
+
+def test_moments_that_passed_unused_are_no_ones() -> None:
+    async def run() -> float:
+        timing, book = Timing(between=0.02, between_own=0.0), Book()
+        one, other = Pace(timing, book), Pace(timing, book)
+        await one.turn_of(1)
+        await asyncio.sleep(0.15)
+        return await seconds_of(pace.turn_of(chat) for chat in range(2, 8) for pace in (one, other))
+
+    assert asyncio.run(run()) >= 11 * 0.02 - 0.01
+
+
 @pytest.mark.parametrize("fault", [StateUnavailableError("gone"), None], ids=["away", "hangs"])
 def test_without_the_book_a_process_keeps_to_its_own_pace(
     monkeypatch: pytest.MonkeyPatch, fault: Exception | None
