@@ -126,12 +126,12 @@ def _in_context(
     if not before.asked or _is_certain(engine, alone, hits):
         return alone
     leaning = leans(text, understood=alone.kind is not DecisionKind.CLARIFY and not alone.miss)
-    if not leaning and not is_short(text):
+    next_to_certain = reading.intent is not None and reading.intent.confidence >= NEXT_TO_CERTAIN
+    if not leaning and (not is_short(text) or (alone.kind is DecisionKind.TEMPLATE and next_to_certain)):
         return alone
     together = found(engine, engine.understander.understand([f"{before.asked} {text}"], [lang])[0], lang)
     # "And where is my order?" begins like a continuation and is none.
-    intent = reading.intent if alone.kind is DecisionKind.FORM else None
-    certain_wish = intent is not None and intent.confidence >= NEXT_TO_CERTAIN
+    certain_wish = alone.kind is DecisionKind.FORM and next_to_certain
     entry = meant(hits, together, before.told) if leaning and not certain_wish else ""
     entry = entry or surely_meant(hits, together, before.told)
     return follow_up(alone, entry, before)

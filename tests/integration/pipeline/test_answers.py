@@ -358,6 +358,30 @@ def test_a_wish_that_is_next_to_certain_is_no_follow_up(
     assert decision["kind"] == kind
 
 
+@pytest.mark.parametrize(("reader", "readings"), [(Reader, 2), (CertainReader, 1)], ids=["likely", "certain"])
+@pytest.mark.parametrize("question", ["Any silk cards?", "And silk cards?"], ids=["by itself", "leaning"])
+def test_a_short_question_that_is_next_to_certain_is_read_once_unless_it_leans(
+    house: House, files: BotFiles, reader: type[Reader], readings: int, question: str
+) -> None:
+    seen: list[str] = []
+
+    class Counting(reader):  # type: ignore[misc, valid-type]
+        def understand(self, texts: list[str], langs: list[str | None] | None = None) -> list[Understanding]:
+            seen.extend(texts)
+            return super().understand(texts, langs)
+
+    engine = Engine(Counting(), Shelf(), {entry.id: entry for entry in (ENTRY, SILK)})
+    pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
+    for number, text in enumerate(["How do I wash wool? #product_details", f"{question} #gift_card"]):
+        message = house.says(text, number, "api-7")
+        house.log.accept(message)
+        seen.clear()
+        decision = pipeline.handle(message)["decision"]
+    assert len(seen) == (2 if question.startswith("And ") else readings)
+    if len(seen) == 1:
+        assert (decision["kind"], decision["intent"]) == ("template", "gift_card")
+
+
 @pytest.mark.parametrize(("hour", "told"), [(9, False), (2, True)], ids=["in the hours", "at night"])
 def test_at_night_a_handover_says_when_people_are_back(house: House, hour: int, told: bool) -> None:
     house.clock.time = house.clock.time.replace(hour=hour)
