@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import structlog
 
@@ -19,6 +21,7 @@ BURST = 3
 _FORGOTTEN = 1000
 _ANSWER_SECONDS = 1.0
 _BOOKED_SECONDS = 0.1
+_ASKING = 2
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +50,8 @@ class Pace:
         self._moments = moments
         self._now = now
         self._breaker = Breaker(now)
+        # The threads that all share may be waiting for SQL, each for seconds.
+        self._asking = ThreadPoolExecutor(_ASKING, "telegram-pace")
         self._any = 0.0
         self._next = self._until = 0.0
         self._chats: dict[int, float] = {}
@@ -126,7 +131,8 @@ class Pace:
             return None
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                wait = await asyncio.to_thread(self._moments.book, f"telegram:{key}", apart, slack)
+                book = partial(self._moments.book, f"telegram:{key}", apart, slack)
+                wait = await asyncio.get_running_loop().run_in_executor(self._asking, book)
         except (UnavailableError, TimeoutError) as error:
             self._breaker.failed()
             _log.warning("telegram_pace_not_shared", error=str(error) or "Redis took too long")

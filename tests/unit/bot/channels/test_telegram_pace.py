@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 from typing import Any
 
@@ -143,6 +144,22 @@ def test_without_the_book_a_process_keeps_to_its_own_pace(
     assert asyncio.run(seconds_of(pace.turn_of(chat) for chat in range(1, 11))) >= 9 * 0.05 - 0.01
     assert pace._breaker.is_open
     assert book.asked <= FAILURES
+
+
+def test_the_book_is_asked_though_all_other_threads_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.channels.telegram_pace._ANSWER_SECONDS", 0.2)
+
+    async def run(book: Book) -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        waiting = asyncio.create_task(asyncio.to_thread(sleep, 0.5))
+        await asyncio.sleep(0)
+        await Pace(Timing(between=0.01), book).turn_of(7)
+        assert not waiting.done()
+        await waiting
+
+    book = Book()
+    asyncio.run(run(book))
+    assert set(book.due) == {"telegram:7", "telegram:all"}
 
 
 def test_nobody_is_asked_where_there_is_no_limit() -> None:
