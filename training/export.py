@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nlu.model import Reader
 from nlu.onnx_engine import OnnxEngine
-from nlu.releases import read_manifest
+from nlu.releases import Manifest
 from nlu.runtime import GRAPH_FILE
 from nlu.torch_engine import TorchEngine
 from nlu.types import ReleaseError
@@ -128,7 +128,7 @@ def export_graph(
     return {"chosen": chosen.name, **{variant.name: variant.to_json() for variant in variants}}
 
 
-def keep_graph(reader: Reader, folder: Path, before: Path) -> dict[str, Any]:
+def keep_graph(reader: Reader, folder: Path, before: Path, manifest: Manifest) -> dict[str, Any]:
     """Takes the graph of the release before this one, with new heads: right where the encoder has not moved.
 
     Vectors, and with them retrieval and the heads that were not fitted anew, stay the same to the last bit. In 8 bits
@@ -138,19 +138,19 @@ def keep_graph(reader: Reader, folder: Path, before: Path) -> dict[str, Any]:
         reader: the model with the new heads.
         folder: the release under construction, which gets `model.onnx`.
         before: the release whose graph is kept.
+        manifest: that release's.
 
     Returns:
         For the manifest: `chosen`, the way to run it, and `kept`, the name of the release before.
 
     Raises:
-        ReleaseError: the disk refuses.
+        ReleaseError: the graph cannot be read, or the disk refuses.
     """
     try:
         graph = (before / GRAPH_FILE).read_bytes()
     except OSError as error:
         raise ReleaseError(f"{before}: the graph cannot be read ({error.strerror}).") from error
     _write(folder, with_heads(graph, reader))
-    manifest = read_manifest(before)
     return {"chosen": manifest.metrics.get("runtime", {}).get("chosen", ""), "kept": manifest.name}
 
 

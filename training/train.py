@@ -123,8 +123,8 @@ def train_release(
         save_encoder(reader, encoder, folder / ENCODER_FOLDER, prepared.max_tokens)
         save_heads(folder, reader)
         predecessor = read_manifest(parent) if parent else None
-        if parent and config.trained_layers == 0 and _has_graph_for(parent, sets):
-            runtime = keep_graph(reader, folder, parent)
+        if parent and predecessor and config.trained_layers == 0 and _has_graph_for(sets, parent, predecessor):
+            runtime = keep_graph(reader, folder, parent, predecessor)
         else:
             keep = predecessor.metrics.get("runtime", {}).get("chosen") if predecessor else None
             runtime = export_graph(reader, folder, prepared.learnt, prepared.held, prepared.pad_id, keep)
@@ -381,12 +381,11 @@ def _start_from(reader: Reader, parent: Path, encoder: PretrainedEncoder, sets: 
             reader.tagger.load_state_dict(old.tagger.state_dict())
 
 
-def _has_graph_for(parent: Path, sets: LabelSets) -> bool:
+def _has_graph_for(sets: LabelSets, release: Path, manifest: Manifest) -> bool:
     """Whether a release has a graph whose heads have just these labels."""
-    manifest = read_manifest(parent)
     labels = {head: list(known) for head, known in manifest.heads.items()}
     same = labels == {head: list(known) for head, known in sets.heads.items()}
-    return same and list(manifest.entity_types) == list(sets.entity_types) and (parent / GRAPH_FILE).exists()
+    return same and list(manifest.entity_types) == list(sets.entity_types) and (release / GRAPH_FILE).exists()
 
 
 def _faq_before(training_set: TrainingSet, reader: Reader, prepared: Prepared) -> dict[str, float]:
