@@ -71,12 +71,12 @@ class SqlAgents(SqlAccess):
             raise InputError(f"an agent's role is one of {', '.join(ROLES)}, got {role!r}")
         if not name.strip():
             raise InputError("an agent needs a login name, got an empty one")
-        fresh = AgentRow(name=name, role=role, password_hash=password_hash, created_at=self._clock.now())
+        fresh = {"name": name, "role": role, "password_hash": password_hash, "created_at": self._clock.now()}
         with self._write() as session:
-            if not insert_once(session, fresh):
+            added: int | None = insert_once(session, AgentRow, fresh)
+            if added is None:
                 raise InputError(f"the name {name!r} is taken by another agent; choose another one")
-            row = _named(session, name)
-            return (row and row.id) or 0
+            return added
 
     def set_agent_password(self, name: str, password_hash: str) -> None:
         """Changes a password and ends the agent's sessions.
@@ -139,7 +139,8 @@ class SqlAgents(SqlAccess):
     def claim_run(self, name: str, at: datetime) -> bool:
         """Claims a scheduled run for this process; False where another has it."""
         with self._write() as session:
-            return insert_once(session, ScheduledRunRow(name=name, at=at, claimed_at=self._clock.now()))
+            run = {"name": name, "at": at, "claimed_at": self._clock.now()}
+            return insert_once(session, ScheduledRunRow, run) is not None
 
 
 def _named(session: Session, name: str) -> AgentRow | None:

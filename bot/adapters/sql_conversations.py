@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func
+import sqlalchemy
+from sqlalchemy import bindparam, func
 from sqlmodel import Session, col, select
 
 from bot.adapters.sql_engine import SqlAccess, insert_or_update
-from bot.adapters.sql_tables import ConversationRow, MessageRow, TurnRow
+from bot.adapters.sql_tables import METADATA, ConversationRow, MessageRow, TurnRow
 from bot.domain.conversation import Conversation, Status
+from bot.domain.messages import IncomingMessage
 from bot.domain.records import ConversationSummary
 
 
@@ -32,22 +35,50 @@ def hold_conversation(session: Session, conversation: str, now: datetime) -> Con
     Returns:
         The row.
     """
-    fresh = ConversationRow(id=conversation, channel=channel_of(conversation), created_at=now, updated_at=now)
-    return insert_or_update(session, fresh, key=("id",), update=("channel",))
+    held = insert_or_update(session, ConversationRow, _fresh(conversation, now), key=("id",), update=("channel",))
+    return session.get_one(ConversationRow, held, populate_existing=True)
 
 
-def keep_state(row: ConversationRow, state: Conversation, now: datetime) -> None:
-    """Writes a state into its conversation's row."""
-    row.status = state.status.value
-    row.lang = state.lang or row.lang
-    row.state = state.to_json()
-    row.state_at = now
-    row.updated_at = now
+def hold_with_message(session: Session, message: IncomingMessage, now: datetime) -> None:
+    """As `hold_conversation`; the row notes what a message tells of its customer.
+
+    Args:
+        session: a writing transaction.
+        message: what came.
+        now: the present moment.
+    """
+    values = _fresh(message.conversation, now) | {"lang": message.lang or "", "customer": message.customer or ""}
+    update = ("updated_at", "customer") if message.customer else ("updated_at",)
+    insert_or_update(session, ConversationRow, values, key=("id",), update=update, fill=("lang",))
+
+
+def hold_with_state(session: Session, state: Conversation, now: datetime) -> None:
+    """As `hold_conversation`; the row keeps a new state.
+
+    Args:
+        session: a writing transaction.
+        state: the conversation's state.
+        now: the present moment.
+    """
+    kept = {"status": state.status.value, "lang": state.lang, "state": state.to_json(), "state_at": now}
+    values = _fresh(state.id, now) | kept
+    update = ("status", "state", "state_at", "updated_at") + (("lang",) if state.lang else ())
+    insert_or_update(session, ConversationRow, values, key=("id",), update=update)
+
+
+def _fresh(conversation: str, now: datetime) -> dict[str, Any]:
+    return {"id": conversation, "channel": channel_of(conversation), "created_at": now, "updated_at": now}
 
 
 def last_turn(session: Session, conversation: str) -> int | None:
     """The id of a conversation's latest turn, or None before the first."""
     return session.exec(select(func.max(TurnRow.id)).where(col(TurnRow.conversation) == conversation)).one()
+
+
+_HEADS = METADATA.tables["conversation"]
+_STATE = sqlalchemy.select(_HEADS.c.state, _HEADS.c.state_at).where(
+    _HEADS.c.id == bindparam("conversation"), _HEADS.c.state_at.is_not(None)
+)
 
 
 class SqlConversations(SqlAccess):
@@ -56,16 +87,13 @@ class SqlConversations(SqlAccess):
     def snapshot(self, conversation: str) -> tuple[Conversation, datetime] | None:
         """The state stored with the last turn and when it was stored, or None before the first."""
         with self._read() as session:
-            row = session.get(ConversationRow, conversation)
-            if row is None or row.state is None or row.state_at is None:
-                return None
-            return Conversation.from_json(row.state), row.state_at
+            row = session.execute(_STATE, {"conversation": conversation}).first()
+            return None if row is None else (Conversation.from_json(row.state), row.state_at)
 
     def store_state(self, state: Conversation) -> None:
         """Stores a state outside a turn (an agent took or closed the conversation)."""
-        now = self._clock.now()
         with self._write() as session:
-            keep_state(hold_conversation(session, state.id, now), state, now)
+            hold_with_state(session, state, self._clock.now())
 
     def conversation(self, conversation: str) -> ConversationSummary | None:
         """A conversation's head, or None where it is unknown."""

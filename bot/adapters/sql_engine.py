@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Executable, bindparam, create_engine, event, inspect
+from sqlalchemy import Column, Connection, Engine, Executable, bindparam, case, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
@@ -29,7 +29,6 @@ _EMPTY_AGAIN_SECONDS = 2.0
 _BEGIN = "frontdesk_begin"
 _CONNECTIONS = 30
 _IDLE_SECONDS = 30.0
-_Row = TypeVar("_Row", bound=SQLModel)
 _OUR_FAULT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 _POSTGRES_LIMITS = {
     "connect_timeout": 5,
@@ -249,36 +248,45 @@ class SqlAccess:
             self._emptied()
 
 
-def insert_once(session: Session, row: SQLModel) -> bool:
+def insert_once(session: Session, kind: type[SQLModel], values: Mapping[str, Any]) -> Any:
     """Inserts a row where no unique key of it is taken.
 
     Args:
         session: a writing transaction.
-        row: what to insert; columns that are None are left to the database.
+        kind: the table.
+        values: the columns; those that are left out have their defaults.
 
     Returns:
-        False where a key was taken and nothing was inserted.
+        The (first) column of the new row's primary key; None where a key was taken and nothing was inserted.
     """
-    values = row.model_dump(exclude_none=True)
-    return session.execute(_insert_once(_dialect(session), type(row), tuple(values)), values).first() is not None
+    statement = _insert_once(_dialect(session), kind, tuple(values))
+    return session.execute(statement, values).scalar()
 
 
-def insert_or_update(session: Session, row: _Row, *, key: tuple[str, ...], update: tuple[str, ...]) -> _Row:
+def insert_or_update(
+    session: Session,
+    kind: type[SQLModel],
+    values: Mapping[str, Any],
+    *,
+    key: tuple[str, ...],
+    update: tuple[str, ...],
+    fill: tuple[str, ...] = (),
+) -> Any:
     """Inserts a row, or changes and thereby holds the row that has its key.
 
     Args:
         session: a writing transaction.
-        row: what to insert; columns that are None are left to the database.
+        kind: the table.
+        values: the columns; those that are left out have their defaults.
         key: the columns of the unique key.
-        update: the columns that an older row takes over from this one.
+        update: the columns that an older row takes over from these values; at least one.
+        fill: the columns of text that it takes over where its own are empty.
 
     Returns:
-        The row as it is stored now.
+        The (first) column of the row's primary key.
     """
-    kind = type(row)
-    values = row.model_dump(exclude_none=True)
-    stored = session.execute(_insert_or_update(_dialect(session), kind, tuple(values), key, update), values).one()
-    return session.get_one(kind, tuple(stored), populate_existing=True)
+    statement = _insert_or_update(_dialect(session), kind, tuple(values), key, update, fill)
+    return session.execute(statement, values).scalar_one()
 
 
 def _dialect(session: Session) -> str:
@@ -288,16 +296,23 @@ def _dialect(session: Session) -> str:
 # Building a statement costs more than running it.
 @cache
 def _insert_once(dialect: str, kind: type[SQLModel], columns: tuple[str, ...]) -> Executable:
-    return _insert(dialect, kind, columns).on_conflict_do_nothing().returning(*_primary_key(kind))
+    return _insert(dialect, kind, columns).on_conflict_do_nothing().returning(_first_key(kind))
 
 
 @cache
 def _insert_or_update(
-    dialect: str, kind: type[SQLModel], columns: tuple[str, ...], key: tuple[str, ...], update: tuple[str, ...]
+    dialect: str,
+    kind: type[SQLModel],
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    update: tuple[str, ...],
+    fill: tuple[str, ...],
 ) -> Executable:
     statement = _insert(dialect, kind, columns)
-    changes = {name: statement.excluded[name] for name in update}
-    return statement.on_conflict_do_update(index_elements=key, set_=changes).returning(*_primary_key(kind))
+    old, new = inspect(kind).local_table.columns, statement.excluded
+    changes: dict[str, Any] = {name: new[name] for name in update}
+    changes |= {name: case((old[name] == "", new[name]), else_=old[name]) for name in fill}
+    return statement.on_conflict_do_update(index_elements=key, set_=changes).returning(_first_key(kind))
 
 
 def _insert(dialect: str, kind: type[SQLModel], columns: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
@@ -305,5 +320,6 @@ def _insert(dialect: str, kind: type[SQLModel], columns: tuple[str, ...]) -> pos
     return insert(inspect(kind).local_table).values({name: bindparam(name) for name in columns})
 
 
-def _primary_key(kind: type[SQLModel]) -> list[Column[Any]]:
-    return list(inspect(kind).local_table.primary_key.columns)
+def _first_key(kind: type[SQLModel]) -> Column[Any]:
+    first: Column[Any] = next(iter(inspect(kind).local_table.primary_key.columns))
+    return first

@@ -102,7 +102,7 @@ class SqlKnowledge(SqlAccess):
 def _next_revision(session: Session) -> dict[str, int]:
     """Begins the next revision; the latest version of each entry so far."""
     # Writers queue here, so a reader that sees a revision sees every version before it.
-    insert_once(session, FaqRevisionRow(id=_ONLY, value=0))
+    insert_once(session, FaqRevisionRow, {"id": _ONLY, "value": 0})
     grown = update(FaqRevisionRow).where(col(FaqRevisionRow.id) == _ONLY)
     session.exec(grown.values(value=col(FaqRevisionRow.value) + 1))
     latest = select(FaqVersionRow.entry, func.max(FaqVersionRow.version)).group_by(col(FaqVersionRow.entry))

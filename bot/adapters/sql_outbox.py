@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, or_
-from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, select, update
-from sqlmodel.sql.expression import SelectOfScalar
+import sqlalchemy
+from sqlalchemy import Row, Select, Update, and_, bindparam, or_
+from sqlmodel import Session, col, select
 
 from bot.adapters.sql_conversations import channel_of, hold_conversation, last_turn
-from bot.adapters.sql_engine import SqlAccess
+from bot.adapters.sql_engine import SqlAccess, insert_once
 from bot.adapters.sql_escalations import note_first_reply
-from bot.adapters.sql_tables import OutgoingRow, UtcDateTime
+from bot.adapters.sql_tables import METADATA, OutgoingRow, UtcDateTime
 from bot.domain.messages import Button, Reply
 from bot.domain.records import Outgoing
 
@@ -22,6 +22,7 @@ PUSHED_CHANNELS = frozenset({"telegram"})
 
 
 def queue_reply(
+    session: Session,
     conversation: str,
     reply: Reply,
     now: datetime,
@@ -31,10 +32,11 @@ def queue_reply(
     turn: int | None = None,
     agent: int | None = None,
     key: str | None = None,
-) -> OutgoingRow:
-    """Builds the row of a message to a customer.
+) -> int | None:
+    """Puts a message to a customer into the outbox: pending, or sent where it is delivered by being read.
 
     Args:
+        session: a writing transaction that holds the conversation.
         conversation: to whom.
         reply: what.
         now: the present moment.
@@ -45,31 +47,33 @@ def queue_reply(
         key: unique within the conversation, where given.
 
     Returns:
-        A row to add: pending, or sent where it is delivered by being read.
+        Its id, or None where the key was used already and nothing was queued.
     """
     channel = channel_of(conversation)
     pushed = channel in PUSHED_CHANNELS
-    return OutgoingRow(
-        conversation=conversation,
-        channel=channel,
-        turn_id=turn,
-        after_turn_id=after_turn,
-        author=author,
-        agent_id=agent,
-        key=key,
-        text=reply.text,
-        lang=reply.lang,
-        buttons=[{"label": button.label, "value": button.value} for button in reply.buttons],
-        attachment=reply.attachment,
-        judged=reply.judged,
-        created_at=now,
-        status="pending" if pushed else "sent",
-        next_try_at=now,
-        sent_at=None if pushed else now,
-    )
+    values = {
+        "conversation": conversation,
+        "channel": channel,
+        "turn_id": turn,
+        "after_turn_id": after_turn,
+        "author": author,
+        "agent_id": agent,
+        "key": key,
+        "text": reply.text,
+        "lang": reply.lang,
+        "buttons": [{"label": button.label, "value": button.value} for button in reply.buttons],
+        "attachment": reply.attachment,
+        "judged": reply.judged,
+        "created_at": now,
+        "status": "pending" if pushed else "sent",
+        "next_try_at": now,
+        "sent_at": None if pushed else now,
+    }
+    queued: int | None = insert_once(session, OutgoingRow, values)
+    return queued
 
 
-def outgoing_records(rows: Iterable[OutgoingRow]) -> list[Outgoing]:
+def outgoing_records(rows: Iterable[OutgoingRow | Row[Any]]) -> list[Outgoing]:
     """Rows of the outbox as the domain knows them."""
     return [
         Outgoing(
@@ -91,42 +95,41 @@ def outgoing_records(rows: Iterable[OutgoingRow]) -> list[Outgoing]:
     ]
 
 
-def _due() -> SelectOfScalar[OutgoingRow]:
-    earlier = aliased(OutgoingRow)
+def _due() -> Select[Any]:
+    outbox, earlier = _OUTBOX.c, _OUTBOX.alias()
     now = bindparam("now", type_=UtcDateTime())
-    waits_behind = (
-        select(earlier.id)
-        .where(
-            col(earlier.conversation) == col(OutgoingRow.conversation),
-            col(earlier.status) == "pending",
-            col(earlier.id) < col(OutgoingRow.id),
-        )
-        .exists()
+    waits_behind = sqlalchemy.exists().where(
+        earlier.c.conversation == outbox.conversation, earlier.c.status == "pending", earlier.c.id < outbox.id
     )
     return (
-        select(OutgoingRow)
+        sqlalchemy.select(_OUTBOX)
         .where(
-            col(OutgoingRow.channel) == bindparam("channel"),
-            col(OutgoingRow.status) == "pending",
-            col(OutgoingRow.next_try_at) <= now,
-            or_(col(OutgoingRow.claimed_until).is_(None), col(OutgoingRow.claimed_until) <= now),
+            outbox.channel == bindparam("channel"),
+            outbox.status == "pending",
+            outbox.next_try_at <= now,
+            or_(outbox.claimed_until.is_(None), outbox.claimed_until <= now),
             ~waits_behind,
         )
-        .order_by(col(OutgoingRow.id))
+        .order_by(outbox.id)
         .limit(bindparam("limit"))
         # PostgreSQL: another claimer's rows are passed over, and rows it has just claimed fail this condition when
         # they are checked again. SQLite ignores this: there the whole transaction is alone.
-        .with_for_update(skip_locked=True, of=OutgoingRow)
+        .with_for_update(skip_locked=True, of=_OUTBOX)
     )
+
+
+def _claimed() -> Update:
+    one = _OUTBOX.c.id == bindparam("outgoing")
+    return sqlalchemy.update(_OUTBOX).where(one).values(claimed_until=bindparam("until"))
 
 
 def _sent() -> Update:
     return (
-        update(OutgoingRow)
-        .where(col(OutgoingRow.id) == bindparam("outgoing"), col(OutgoingRow.status) != "sent")
+        sqlalchemy.update(_OUTBOX)
+        .where(_OUTBOX.c.id == bindparam("outgoing"), _OUTBOX.c.status != "sent")
         .values(
             status="sent",
-            attempts=col(OutgoingRow.attempts) + 1,
+            attempts=_OUTBOX.c.attempts + 1,
             error="",
             sent_at=bindparam("now"),
             claimed_until=None,
@@ -135,8 +138,9 @@ def _sent() -> Update:
     )
 
 
-# Building a statement costs more than running it, and these run all the time.
-_DUE, _SENT = _due(), _sent()
+# Building a statement costs more than running it, and plain rows cost less than objects; these run all the time.
+_OUTBOX = METADATA.tables["outgoing"]
+_DUE, _CLAIMED, _SENT = _due(), _claimed(), _sent()
 
 
 class SqlOutbox(SqlAccess):
@@ -160,21 +164,22 @@ class SqlOutbox(SqlAccess):
         now = self._clock.now()
         with self._write() as session:
             head = hold_conversation(session, conversation, now)
-            if key is not None and _key_used(session, conversation, key):
-                return None
             after = last_turn(session, conversation)
-            row = queue_reply(conversation, reply, now, author=author, after_turn=after, agent=agent, key=key)
+            queued = queue_reply(
+                session, conversation, reply, now, author=author, after_turn=after, agent=agent, key=key
+            )
+            if queued is None:
+                return None
             head.updated_at = now
-            session.add(row)
             if author == "agent":
                 note_first_reply(session, conversation, now)
-            session.flush()
-            return row.id
+            return queued
 
     def was_queued(self, conversation: str, key: str) -> bool:
         """Whether a message to a customer was queued with this key."""
+        same = select(OutgoingRow.id).where(col(OutgoingRow.conversation) == conversation, col(OutgoingRow.key) == key)
         with self._read() as session:
-            return _key_used(session, conversation, key)
+            return session.exec(same).first() is not None
 
     def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
         """Claims due messages for `lease` seconds, at most one a conversation and in order within each.
@@ -189,9 +194,10 @@ class SqlOutbox(SqlAccess):
         """
         now = self._clock.now()
         with self._write() as session:
-            rows = list(session.exec(_DUE, params={"channel": channel, "now": now, "limit": limit}))
-            for row in rows:
-                row.claimed_until = now + timedelta(seconds=lease)
+            rows = session.execute(_DUE, {"channel": channel, "now": now, "limit": limit}).all()
+            if rows:
+                claims = [{"outgoing": row.id, "until": now + timedelta(seconds=lease)} for row in rows]
+                session.connection().execute(_CLAIMED, claims)
             return outgoing_records(rows)
 
     def mark_sent(self, delivered: Mapping[int, str | None]) -> None:
@@ -227,7 +233,8 @@ class SqlOutbox(SqlAccess):
             .order_by(col(OutgoingRow.id))
         )
         with self._read() as session:
-            return outgoing_records(session.exec(newer))
+            rows = session.exec(newer).all()
+            return outgoing_records(rows)
 
     def undelivered(self, since: datetime, tries: int, limit: int = 100) -> list[Outgoing]:
         """Messages that were given up since a moment, or that `tries` did not deliver yet; the latest tried first."""
@@ -240,9 +247,5 @@ class SqlOutbox(SqlAccess):
             .limit(limit)
         )
         with self._read() as session:
-            return outgoing_records(session.exec(troubled))
-
-
-def _key_used(session: Session, conversation: str, key: str) -> bool:
-    same = select(OutgoingRow.id).where(col(OutgoingRow.conversation) == conversation, col(OutgoingRow.key) == key)
-    return session.exec(same).first() is not None
+            rows = session.exec(troubled).all()
+            return outgoing_records(rows)

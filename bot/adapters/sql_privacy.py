@@ -90,8 +90,7 @@ class SqlPrivacy(SqlAccess):
                 head.lang = head.lang or message.lang or ""
                 head.customer = message.customer or head.customer
             for reply in replies:
-                session.add(queue_reply(conversation, reply, now, author="bot", after_turn=None))
-                session.flush()
+                queue_reply(session, conversation, reply, now, author="bot", after_turn=None)
         self._empty_write_ahead_log()
 
 

@@ -103,10 +103,10 @@ class SqlReading(SqlAccess):
             _hold_turn(session, turn_id)
             if session.get(AgentRow, agent) is None:
                 raise InputError(f"there is no agent {agent}; corrections are made by an agent who exists")
-            row = CorrectionRow(turn_id=turn_id, field=field, value=value, agent_id=agent, at=self._clock.now())
-            insert_or_update(session, row, key=("turn_id", "field"), update=("value", "agent_id", "at"))
-            own = (col(CorrectionRow.turn_id) == turn_id, col(CorrectionRow.field) == field)
-            return session.exec(select(CorrectionRow).where(*own)).one().id or 0
+            said = {"turn_id": turn_id, "field": field, "value": value, "agent_id": agent, "at": self._clock.now()}
+            latest = ("value", "agent_id", "at")
+            kept: int = insert_or_update(session, CorrectionRow, said, key=("turn_id", "field"), update=latest)
+            return kept
 
     def corrections(self, turn_id: int) -> list[Correction]:
         """The corrections of a turn that hold."""
@@ -131,8 +131,8 @@ class SqlReading(SqlAccess):
             raise InputError(f"feedback is +1 or -1, got {value}")
         with self._write() as session:
             _hold_turn(session, turn_id)
-            row = FeedbackRow(turn_id=turn_id, value=value, at=self._clock.now())
-            insert_or_update(session, row, key=("turn_id",), update=("value", "at"))
+            verdict = {"turn_id": turn_id, "value": value, "at": self._clock.now()}
+            insert_or_update(session, FeedbackRow, verdict, key=("turn_id",), update=("value", "at"))
 
     def co_asked(self, entry: str, limit: int = 3) -> list[str]:
         """FAQ entries that answered in the same conversations as an entry; see `ConversationLog.co_asked`."""

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func
+import sqlalchemy
+from sqlalchemy import Row, bindparam, func
 from sqlmodel import Session, col, select
 
-from bot.adapters.sql_conversations import hold_conversation, keep_state
+from bot.adapters.sql_conversations import hold_with_message, hold_with_state
 from bot.adapters.sql_engine import SqlAccess, insert_once
 from bot.adapters.sql_escalations import keep_rating, open_live_escalation
 from bot.adapters.sql_outbox import queue_reply
-from bot.adapters.sql_tables import MessageRow, TurnRow
+from bot.adapters.sql_tables import METADATA, MessageRow, TurnRow
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.records import TurnRecord
 from bot.errors import InputError
 
 LONGEST_ID = 512
 """The longest id of a message or a conversation, in bytes; PostgreSQL cannot index much longer ones."""
+
+
+# Building a statement costs more than running it, and plain rows cost less than objects; these run for every message.
+_MESSAGES = METADATA.tables["message"]
+_OLDEST = (
+    sqlalchemy.select(_MESSAGES)
+    .where(_MESSAGES.c.conversation == bindparam("whose"), _MESSAGES.c.answered.is_(False))
+    .order_by(_MESSAGES.c.id)
+    .limit(1)
+)
+_ANSWERED = (
+    sqlalchemy.update(_MESSAGES)
+    .where(_MESSAGES.c.conversation == bindparam("whose"), _MESSAGES.c.external_id == bindparam("which"))
+    .values(answered=True, text=bindparam("words"))
+    .returning(_MESSAGES.c.id)
+)
 
 
 class SqlTurns(SqlAccess):
@@ -41,13 +58,11 @@ class SqlTurns(SqlAccess):
                 raise InputError(f"the id of a {what} has 1 to {LONGEST_ID} bytes, got {size}; send another id")
         now = self._clock.now()
         with self._write() as session:
-            head = hold_conversation(session, message.conversation, now)
-            if not insert_once(session, _message_row(message)):
-                return False
-            head.lang = head.lang or message.lang or ""
-            head.customer = message.customer or head.customer
-            head.updated_at = now
-            return True
+            hold_with_message(session, message, now)
+            fresh = insert_once(session, MessageRow, _message_values(message)) is not None
+            if not fresh:
+                session.rollback()
+            return fresh
 
     def pending_conversations(self, limit: int = 100) -> list[str]:
         """Conversations with messages that wait for a turn, the longest waiting first."""
@@ -63,14 +78,8 @@ class SqlTurns(SqlAccess):
 
     def next_pending(self, conversation: str) -> IncomingMessage | None:
         """The oldest message of a conversation that waits for its turn."""
-        oldest = (
-            select(MessageRow)
-            .where(col(MessageRow.conversation) == conversation, col(MessageRow.answered).is_(False))
-            .order_by(col(MessageRow.id))
-            .limit(1)
-        )
         with self._read() as session:
-            row = session.exec(oldest).first()
+            row = session.execute(_OLDEST, {"whose": conversation}).first()
             return None if row is None else _incoming(row)
 
     def record_turn(self, turn: TurnRecord) -> int:
@@ -85,21 +94,15 @@ class SqlTurns(SqlAccess):
         now = self._clock.now()
         conversation = turn.message.conversation
         with self._write() as session:
-            head = hold_conversation(session, conversation, now)
-            message, message_id = _stored_message(session, turn.message)
-            earlier = session.exec(select(TurnRow.id).where(col(TurnRow.message_id) == message_id)).first()
-            if earlier is not None:
-                return earlier
-            message.answered = True
-            message.text = turn.message.text
-            row = _turn_row(turn, message_id)
-            session.add(row)
-            session.flush()
-            turn_id = row.id or 0
+            hold_with_state(session, turn.state, now)
+            message_id = _answered_message(session, turn.message)
+            turn_id: int | None = insert_once(session, TurnRow, _turn_values(turn, message_id))
+            if turn_id is None:
+                earlier = session.exec(select(TurnRow.id).where(col(TurnRow.message_id) == message_id)).one()
+                session.rollback()
+                return earlier or 0
             for reply in turn.replies:
-                session.add(queue_reply(conversation, reply, now, author="bot", after_turn=turn_id, turn=turn_id))
-                session.flush()
-            keep_state(head, turn.state, now)
+                queue_reply(session, conversation, reply, now, author="bot", after_turn=turn_id, turn=turn_id)
             if turn.rating is not None:
                 keep_rating(session, conversation, *turn.rating, now)
             if turn.escalate is not None:
@@ -118,20 +121,20 @@ class SqlTurns(SqlAccess):
             return None if found is None else {**found[1], "turn": found[0]}
 
 
-def _message_row(message: IncomingMessage) -> MessageRow:
-    return MessageRow(
-        conversation=message.conversation,
-        external_id=message.id,
-        text=message.text,
-        kind=message.kind.value,
-        lang=message.lang,
-        customer=message.customer,
-        media=message.media,
-        at=message.at,
-    )
+def _message_values(message: IncomingMessage) -> dict[str, Any]:
+    return {
+        "conversation": message.conversation,
+        "external_id": message.id,
+        "text": message.text,
+        "kind": message.kind.value,
+        "lang": message.lang,
+        "customer": message.customer,
+        "media": message.media,
+        "at": message.at,
+    }
 
 
-def _incoming(row: MessageRow) -> IncomingMessage:
+def _incoming(row: Row[Any]) -> IncomingMessage:
     return IncomingMessage(
         id=row.external_id,
         conversation=row.conversation,
@@ -144,37 +147,34 @@ def _incoming(row: MessageRow) -> IncomingMessage:
     )
 
 
-def _stored_message(session: Session, message: IncomingMessage) -> tuple[MessageRow, int]:
-    same = select(MessageRow).where(
-        col(MessageRow.conversation) == message.conversation, col(MessageRow.external_id) == message.id
-    )
-    row = session.exec(same).first()
-    if row is None:
-        row = _message_row(message)
-        session.add(row)
-        session.flush()
-    return row, row.id or 0
+def _answered_message(session: Session, message: IncomingMessage) -> int:
+    """Marks a message as answered, which is stored where it was not; its id in the table."""
+    answered = {"whose": message.conversation, "which": message.id, "words": message.text}
+    stored: int | None = session.execute(_ANSWERED, answered).scalar()
+    if stored is None:
+        stored = insert_once(session, MessageRow, _message_values(message) | {"answered": True})
+    return stored or 0
 
 
-def _turn_row(turn: TurnRecord, message_id: int) -> TurnRow:
+def _turn_values(turn: TurnRecord, message_id: int) -> dict[str, Any]:
     decision = turn.document.get("decision") or {}
     understanding = turn.document.get("understanding") or {}
     intent = understanding.get("intent") or {}
     emotion = understanding.get("emotion") or {}
-    return TurnRow(
-        conversation=turn.message.conversation,
-        message_id=message_id,
-        at=turn.at,
-        document=turn.document,
-        lang=understanding.get("lang") or turn.message.lang or turn.state.lang,
-        intent=intent.get("label") or "",
-        intent_confidence=intent.get("confidence"),
-        emotion=emotion.get("label") or "",
-        oos=understanding.get("oos"),
-        decision=decision.get("kind") or "",
-        faq=_answering_entry(turn.document),
-        release=turn.document.get("release") or "",
-    )
+    return {
+        "conversation": turn.message.conversation,
+        "message_id": message_id,
+        "at": turn.at,
+        "document": turn.document,
+        "lang": understanding.get("lang") or turn.message.lang or turn.state.lang,
+        "intent": intent.get("label") or "",
+        "intent_confidence": intent.get("confidence"),
+        "emotion": emotion.get("label") or "",
+        "oos": understanding.get("oos"),
+        "decision": decision.get("kind") or "",
+        "faq": _answering_entry(turn.document),
+        "release": turn.document.get("release") or "",
+    }
 
 
 def _answering_entry(document: dict[str, Any]) -> str:
