@@ -2,55 +2,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from bot.bot_files import load_bot_files
-from bot.dialogue.moves import related_entries
 from bot.dialogue.policy import decide
-from bot.dialogue.replies import fill, next_state
-from bot.dialogue.revision import decide_each, follow_up, may_be_misread, may_hold_several
+from bot.dialogue.replies import next_state
 from bot.dialogue.scene import as_said
 from bot.domain.conversation import Conversation, FormState, Status
 from bot.domain.decisions import Decision, DecisionKind
 from bot.domain.messages import ContentKind, IncomingMessage
 from bot.domain.rules import Priority
-from nlu.types import Distribution, Entity, Score, Understanding
-from retrieval.types import FaqEntry, Hit, HitThresholds
-
-BOT = load_bot_files(Path(__file__).parents[4] / "examples" / "shop")
-RULES = BOT.rules
-HIT_THRESHOLDS = HitThresholds(accept=0.7, suggest=0.3)
-VECTOR = np.zeros(3, dtype=np.float32)
-ENTRIES = {
-    entry: FaqEntry(entry, f"Question {entry}?", f"Answer {entry}.", lang)
-    for entry, lang in [("a", "en"), ("b", "en"), ("c", "zh")]
-}
-NUMBER = Entity("order_number", 9, 19, "FD20481937", "FD20481937")
-ASKING = FormState("order", {}, "order_number", 0, "order_status")
-CONFIRMING = FormState("order", {"order_number": "FD20481937"}, "confirm", 0, "order_status")
-START = Conversation("web:1", lang="en")
-ASKED, CONFIRMED = Conversation("web:1", lang="en", form=ASKING), Conversation("web:1", lang="en", form=CONFIRMING)
-
-
-def read(
-    text: str = "some words",
-    *intents: tuple[str, float],
-    emotion: tuple[str, float] = ("neutral", 0.9),
-    oos: float = 0.05,
-    lang: str = "en",
-    entities: tuple[Entity, ...] = (),
-) -> Understanding:
-    heads = {"emotion": Distribution((Score(*emotion),))}
-    if intents:
-        heads["intent"] = Distribution(tuple(Score(*intent) for intent in intents))
-    return Understanding(text, lang, heads, entities, oos, VECTOR, "r1")
-
-
-def found(entry: str, score: float) -> Hit:
-    return Hit(ENTRIES[entry], ENTRIES[entry].question, score, score)
+from nlu.types import Understanding
+from retrieval.types import Hit
+from tests.unit.bot.dialogue.shop_scenes import (
+    ASKED,
+    ASKING,
+    CONFIRMED,
+    HIT_THRESHOLDS,
+    NUMBER,
+    RULES,
+    START,
+    found,
+    read,
+)
 
 
 @dataclass(frozen=True)
@@ -491,119 +465,6 @@ def test_what_is_written_for_agents_is_no_words(kind: ContentKind, text: str) ->
     assert as_said(message).text == ""
 
 
-def each(*parts: tuple[Understanding, tuple[Hit, ...]], before: Conversation = START) -> Decision:
-    whole = Decision(K.CLARIFY, "two intents are close", lang="en", emotion="joy")
-    return decide_each(whole, parts, before, HIT_THRESHOLDS, RULES)
-
-
-SHIPPING = (read("do you ship?", ("delivery_time", 0.95), ("invoice", 0.01)), ())
-PAYING = (read("can I pay by card?", ("payment_methods", 0.95), ("invoice", 0.01)), ())
-KNOWN = (read("is there a guarantee?"), (found("a", 0.9),))
-UNKNOWN = (read("what is the weather?", oos=0.99), ())
-
-
-def test_each_question_gets_its_answer():
-    decision = each(SHIPPING, PAYING, KNOWN)
-    answers = [decision, *decision.also]
-    assert [(answer.intent, answer.faq) for answer in answers] == [
-        ("delivery_time", ""),
-        ("payment_methods", ""),
-        ("", "a"),
-    ]
-    assert {(answer.lang, answer.emotion) for answer in answers} == {("en", "joy")}
-    assert decision.reason.startswith("3 questions: ")
-
-
-ONE_BY_ONE_IS_NO_BETTER = {
-    "one has no answer": (SHIPPING, UNKNOWN),
-    "both have the same": (KNOWN, KNOWN),
-    "one starts a form": (SHIPPING, (read("cancel my order?", ("order_cancel", 0.95)), ())),
-    "one is small talk": (SHIPPING, (read("how are you?", ("greeting", 0.95)), ())),
-}
-
-
-@pytest.mark.parametrize("parts", ONE_BY_ONE_IS_NO_BETTER.values(), ids=ONE_BY_ONE_IS_NO_BETTER)
-def test_the_message_is_answered_as_a_whole(parts):
-    assert each(*parts).kind is K.CLARIFY
-
-
-MAY_HOLD_SEVERAL = {
-    "an FAQ answer": (Decision(K.FAQ, "", faq="a"), True),
-    "an intent's template": (Decision(K.TEMPLATE, "", intent="delivery_time", template="x"), True),
-    "a question back": (Decision(K.CLARIFY, ""), True),
-    "a command": (Decision(K.TEMPLATE, "", template="help"), False),
-    "a form": (Decision(K.FORM, "", intent="order_status"), False),
-    "an answer beside a form": (Decision(K.FAQ, "", faq="a", form_state=ASKING), False),
-    "a handover": (Decision(K.HANDOVER, "", intent="human"), False),
-    "small talk": (Decision(K.SMALLTALK, "", intent="greeting"), False),
-}
-
-
-@pytest.mark.parametrize(("decision", "expected"), MAY_HOLD_SEVERAL.values(), ids=MAY_HOLD_SEVERAL)
-def test_what_may_hold_several_questions(decision, expected):
-    assert may_hold_several(decision) is expected
-
-
-RELATED = {
-    "best first": (["b", "a"], 2, ("b",)),
-    "of the answer's language": (["c", "b"], 2, ("b",)),
-    "each once": (["b", "b"], 2, ("b",)),
-    "none of what is gone": (["gone"], 2, ()),
-    "no more than wanted": (["b"], 0, ()),
-}
-
-
-@pytest.mark.parametrize(("others", "limit", "expected"), RELATED.values(), ids=RELATED)
-def test_related_entries(others, limit, expected):
-    assert related_entries(Decision(K.FAQ, "", faq="a"), others, ENTRIES, limit) == expected
-
-
-def test_what_is_told_already_is_not_related():
-    decision = Decision(K.FAQ, "", faq="a", also=(Decision(K.FAQ, "", faq="b"),))
-    assert related_entries(decision, ["b"], ENTRIES, 2) == ()
-    assert related_entries(Decision(K.FAQ, "", faq="gone"), ["b"], ENTRIES, 2) == ()
-
-
-EXPIRY = Conversation("web:1", lang="en", asked="Do you sell gift cards?", told=("a",))
-
-
-def test_a_message_is_answered_by_what_was_asked_before_it():
-    whole = Decision(K.CLARIFY, "no intent", template="clarify", options=("faq:b",), lang="en", miss=True)
-    answer = follow_up(whole, "b", EXPIRY)
-    assert (answer.kind, answer.faq, answer.lang, answer.options, answer.miss) == (K.FAQ, "b", "en", (), False)
-    assert answer.reason == "FAQ entry b after 'Do you sell gift cards?'; by itself: no intent"
-
-
-@pytest.mark.parametrize(("kind", "emotion"), [(K.CLARIFY, "worry"), (K.HANDOVER, "")])
-def test_a_mood_stays_unless_it_was_the_misreading(kind, emotion):
-    whole = Decision(kind, "r", lang="en", emotion="worry")
-    assert follow_up(whole, "b", EXPIRY).emotion == emotion
-
-
-@pytest.mark.parametrize("entry", ["", "a"], ids=["nothing", "what answers by itself"])
-def test_what_the_last_question_does_not_change_stays_as_it_is(entry):
-    whole = Decision(K.FAQ, "FAQ entry a", faq="a", lang="en")
-    assert follow_up(whole, entry, EXPIRY) is whole
-
-
-@pytest.mark.parametrize(
-    ("decision", "before", "expected"),
-    [
-        (Decision(K.SMALLTALK, "r", intent="bot_identity"), START, True),
-        (Decision(K.SMALLTALK, "r"), START, False),
-        (Decision(K.FORM, "r", intent="missing_item"), START, True),
-        (Decision(K.FORM, "r", intent="order_status", slots={"order_number": "FD20481937"}), START, False),
-        (Decision(K.FORM, "r", intent="order_status"), ASKED, False),
-        (Decision(K.HANDOVER, "strong anger", emotion="anger"), START, True),
-        (Decision(K.HANDOVER, "asked", emotion="neutral"), START, False),
-        (Decision(K.HANDOVER, "r", intent="complaint", emotion="anger"), START, False),
-        (Decision(K.FAQ, "r", faq="a"), START, False),
-    ],
-)
-def test_what_a_few_words_may_be_misread_as(decision, before, expected):
-    assert may_be_misread(decision, before, RULES) is expected
-
-
 CANCELLING = replace(CONFIRMED, form=FormState("order", {"order_number": "FD20481937"}, "confirm", 0, "order_cancel"))
 AT_CONFIRMATION = {
     "the number alone": ("FD20481937", "", True),
@@ -669,66 +530,6 @@ def test_an_entry_in_another_language_answers_where_none_in_the_own_is_near():
 def test_invisible_characters_say_nothing():
     decision = decide(read("", ("affirm", 0.99)), CONFIRMED, (), HIT_THRESHOLDS, RULES, said="\u200b")
     assert decision.template == "empty"
-
-
-def tapped(label: str, asked: Decision, before: Conversation, now: Conversation) -> Decision:
-    """Taps a button of an earlier answer."""
-    replies = fill(asked, before, RULES, BOT.templates, ENTRIES).replies
-    value = next(button.value for button in replies[-1].buttons if button.label == label)
-    return decide(read(value), now, (), HIT_THRESHOLDS, RULES, C.BUTTON)
-
-
-def confirming(intent: str, number: str) -> tuple[Decision, Conversation]:
-    decision = decide(read(f"about {number}", (intent, 0.99)), START, (), HIT_THRESHOLDS, RULES)
-    return decision, next_state(START, read(), decision, RULES)
-
-
-def test_a_yes_button_confirms_what_it_was_shown_for():
-    asked, at_confirmation = confirming("order_cancel", "FD11111111")
-    assert tapped("Yes", asked, START, at_confirmation).action == "order_cancellation"
-
-
-@pytest.mark.parametrize("label", ["Yes", "No"])
-@pytest.mark.parametrize(
-    ("intent", "number"),
-    [("order_cancel", "FD22222222"), ("return_request", "FD11111111")],
-    ids=["another value", "another wish"],
-)
-def test_a_button_of_an_earlier_confirmation_confirms_no_other(intent, number, label):
-    old, _ = confirming("order_cancel", "FD11111111")
-    _, now = confirming(intent, number)
-    decision = tapped(label, old, START, now)
-    assert (decision.template, decision.action, decision.form_state) == ("earlier_question", "", now.form)
-    replies = fill(decision, now, RULES, BOT.templates, ENTRIES).replies
-    assert number in replies[-1].text, "what is open is asked again"
-    assert tapped("Yes", decision, now, next_state(now, read(), decision, RULES)).form == "order"
-
-
-def test_a_button_of_a_closed_confirmation_does_nothing():
-    old, _ = confirming("order_cancel", "FD11111111")
-    assert tapped("Yes", old, START, START).template == "earlier_question"
-
-
-def test_a_button_of_an_earlier_offer_takes_no_later_one():
-    old = Decision(K.CLARIFY, "r", template="clarify_one", options=("intent:invoice",), lang="en")
-    now = replace(START, options=("intent:order_cancel",))
-    decision = tapped("Yes", old, START, now)
-    assert (decision.template, decision.options) == ("earlier_question", ("intent:order_cancel",))
-
-
-def test_no_to_another_question_leaves_the_form_alone():
-    erase = decide(read("/delete"), CONFIRMED, (), HIT_THRESHOLDS, RULES)
-    replies = fill(erase, CONFIRMED, RULES, BOT.templates, ENTRIES).replies
-    keep = next(button.value for button in replies[0].buttons if button.label == "No, keep it")
-    now = next_state(CONFIRMED, read(), erase, RULES)
-    decision = decide(read(keep), now, (), HIT_THRESHOLDS, RULES, C.BUTTON)
-    assert (decision.template, decision.form_state) == ("deny", CONFIRMING)
-
-
-def test_a_button_without_a_mark_confirms_nothing_that_cannot_be_undone():
-    _, now = confirming("order_cancel", "FD11111111")
-    assert decide(read("yes:"), now, (), HIT_THRESHOLDS, RULES, C.BUTTON).template == "confirm_order"
-    assert decide(read("yes:"), now, (), HIT_THRESHOLDS, RULES).action == "order_cancellation", "typed by a caller"
 
 
 DOUBTFUL = ("something about it", ("invoice", 0.3), ("gift_card", 0.25), ("jobs", 0.2))
