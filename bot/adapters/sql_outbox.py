@@ -138,9 +138,23 @@ def _sent() -> Update:
     )
 
 
+def _failed() -> Update:
+    return (
+        sqlalchemy.update(_OUTBOX)
+        .where(_OUTBOX.c.id == bindparam("outgoing"), _OUTBOX.c.status == "pending")
+        .values(
+            status=bindparam("now_is"),
+            attempts=_OUTBOX.c.attempts + 1,
+            error=bindparam("why"),
+            next_try_at=bindparam("then"),
+            claimed_until=None,
+        )
+    )
+
+
 # Building a statement costs more than running it, and plain rows cost less than objects; these run all the time.
 _OUTBOX = METADATA.tables["outgoing"]
-_DUE, _CLAIMED, _SENT = _due(), _claimed(), _sent()
+_DUE, _CLAIMED, _SENT, _FAILED = _due(), _claimed(), _sent(), _failed()
 
 
 class SqlOutbox(SqlAccess):
@@ -210,20 +224,14 @@ class SqlOutbox(SqlAccess):
 
     def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
         """Notes a failed delivery; `retry_at` None gives it up for good."""
+        noted = {
+            "outgoing": outgoing,
+            "why": error,
+            "then": retry_at or self._clock.now(),
+            "now_is": "pending" if retry_at else "failed",
+        }
         with self._write() as session:
-            row = session.exec(
-                select(OutgoingRow)
-                .where(col(OutgoingRow.id) == outgoing, col(OutgoingRow.status) == "pending")
-                .with_for_update()
-            ).first()
-            if row is None:
-                return
-            row.attempts += 1
-            row.error = error
-            row.claimed_until = None
-            row.next_try_at = retry_at or self._clock.now()
-            if retry_at is None:
-                row.status = "failed"
+            session.execute(_FAILED, noted)
 
     def outgoing_since(self, conversation: str, after: int) -> list[Outgoing]:
         """Messages to a customer with an id above `after`, in order (web chat)."""
