@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -83,6 +85,26 @@ def test_a_visitor_chats_taps_judges_and_finds_everything_again(browser: Browser
     again = visitor.page.locator(".message.bot").last.get_by_label(TEXTS[lang]["good"], exact=True)
     expect(again).to_have_attribute("aria-pressed", "true")
     assert len(server.conversation(conversation)["turns"]) == 2
+
+
+@pytest.mark.parametrize("reload", [False, True], ids=["open", "reloaded"])
+def test_what_was_written_while_the_server_was_away_is_sent_by_itself(
+    browser: Browser, shop_release: Path, reload: bool
+) -> None:
+    written = [ASKED["en"], COST["en"]]
+    with Server(shop_release) as server:
+        visitor = Visitor(browser, server.start().wait_ready(), "en")
+        server.kill()
+        unsent = visitor.page.locator(".failed")
+        for count, text in enumerate(written, 1):
+            visitor.write(text)
+            expect(unsent).to_have_count(count)
+        server.start().wait_ready()
+        if reload:
+            visitor.page.reload()
+        expect(unsent).to_have_count(0, timeout=60_000)
+        assert says(visitor.waits_for(5), "delivery_cost", "en")
+        assert [text for (text,) in server.rows("SELECT text FROM message ORDER BY id")] == written
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -14,10 +14,11 @@ const send = form.querySelector("button");
 const count = form.querySelector(".count");
 const words = chat.dataset;
 const limit = Number(words.limit);
-const unsentKey = "frontdesk:unsent";
+const unsentKey = "frontdesk:unsent-messages";
 
 const seen = new Set();
 const marks = new Map();
+const unsent = new Map();
 let latest = -1;
 let complete = 0;
 let waiting = 0;
@@ -127,22 +128,34 @@ function receiveAll(list) {
   complete = Math.max(complete, ...list.map((item) => item.id));
 }
 
-function fail(body, message, text) {
-  sessionStorage.setItem(unsentKey, JSON.stringify(body));
+function keepUnsent() {
+  sessionStorage.setItem(unsentKey, JSON.stringify([...unsent.values()].map((each) => each.body)));
+}
+
+// What the server was away for is sent again by itself once it is back, after growing pauses; the rest by the button.
+function fail(body, message, text, away) {
+  const tries = (unsent.get(body.id)?.tries || 0) + 1;
+  unsent.set(body.id, { body, message, away, tries, due: Date.now() + Math.min(30000, 1000 * 2 ** tries) });
+  keepUnsent();
   message.classList.add("unsent");
-  message.querySelector(".failed")?.remove();
   const row = make("span", "failed", `${words.textUnsent} · `);
   const again = make("button", "", words.textResend);
   again.type = "button";
-  again.addEventListener("click", () => { row.remove(); submit(body, message); });
+  again.addEventListener("click", () => submit(body, message));
   row.append(again);
   message.append(row);
   say(text);
 }
 
+function resend() {
+  const oldest = [...unsent.values()].find((each) => each.away);
+  if (oldest && oldest.due <= Date.now()) submit(oldest.body, oldest.message);
+}
+
 async function submit(body, shown) {
   const message = shown || addBubble("customer", body.text);
   message.classList.remove("unsent");
+  message.querySelector(".failed")?.remove();
   showOffers([]);
   say("");
   waiting += 1;
@@ -151,13 +164,14 @@ async function submit(body, shown) {
   try {
     const answer = await post("/chat/messages", body);
     const result = await answer.json();
-    if (!answer.ok) fail(body, message, result.text);
+    if (!answer.ok) fail(body, message, result.text, answer.status >= 500);
     else {
-      sessionStorage.removeItem(unsentKey);
+      unsent.delete(body.id);
+      keepUnsent();
       receive(result.messages);
     }
   } catch {
-    fail(body, message, words.textUnavailable);
+    fail(body, message, words.textUnavailable, true);
   } finally {
     waiting -= 1;
     typing.hidden = waiting === 0;
@@ -188,9 +202,10 @@ async function showHistory() {
       if (item.feedback) marks.set(item.turn, { row: make("div"), value: item.feedback });
     } else receiveAll([item]);
   }
-  const unsent = JSON.parse(sessionStorage.getItem(unsentKey) || "null");
-  if (unsent && !known.has(unsent.id)) fail(unsent, addBubble("customer", unsent.text), "");
-  else sessionStorage.removeItem(unsentKey);
+  for (const body of JSON.parse(sessionStorage.getItem(unsentKey) || "[]")) {
+    if (!known.has(body.id)) fail(body, addBubble("customer", body.text), "", true);
+  }
+  keepUnsent();
   toEnd();
 }
 
@@ -200,7 +215,10 @@ async function poll() {
     try {
       const answer = await fetch(`/chat/messages?after=${complete}`, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (!answer.ok) lost = true;
-      else if (!waiting) receiveAll((await answer.json()).messages);
+      else if (!waiting) {
+        receiveAll((await answer.json()).messages);
+        resend();
+      }
     } catch { lost = true; }
     if (lost) say(words.textOffline);
     else if (notice.textContent === words.textOffline) say("");
