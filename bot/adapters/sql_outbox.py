@@ -20,6 +20,8 @@ from bot.domain.records import Outgoing
 PUSHED_CHANNELS = frozenset({"telegram"})
 """Channels that a sender delivers to; on all others a message is delivered by being read."""
 
+_OUTBOX = METADATA.tables["outgoing"]
+
 
 def queue_reply(
     session: Session,
@@ -153,7 +155,6 @@ def _failed() -> Update:
 
 
 # Building a statement costs more than running it, and plain rows cost less than objects; these run all the time.
-_OUTBOX = METADATA.tables["outgoing"]
 _DUE, _CLAIMED, _SENT, _FAILED = _due(), _claimed(), _sent(), _failed()
 
 
@@ -211,7 +212,7 @@ class SqlOutbox(SqlAccess):
             rows = session.execute(_DUE, {"channel": channel, "now": now, "limit": limit}).all()
             if rows:
                 claims = [{"outgoing": row.id, "until": now + timedelta(seconds=lease)} for row in rows]
-                session.connection().execute(_CLAIMED, claims)
+                session.execute(_CLAIMED, claims)
             return outgoing_records(rows)
 
     def mark_sent(self, delivered: Mapping[int, str | None]) -> None:
@@ -220,7 +221,7 @@ class SqlOutbox(SqlAccess):
         if delivered:
             with self._write() as session:
                 noted = [{"outgoing": id_, "now": now, "external": given} for id_, given in delivered.items()]
-                session.connection().execute(_SENT, noted)
+                session.execute(_SENT, noted)
 
     def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
         """Notes a failed delivery; `retry_at` None gives it up for good."""

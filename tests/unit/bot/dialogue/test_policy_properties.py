@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.bot_files import load_bot_files
 from bot.dialogue.moves import OPTION_FLOOR
 from bot.dialogue.policy import decide
 from bot.dialogue.replies import fill, next_state
@@ -15,16 +11,8 @@ from bot.domain.decisions import DecisionKind
 from bot.domain.messages import ContentKind
 from bot.domain.rules import Priority
 from nlu.types import Distribution, Score, Understanding
-from retrieval.types import FaqEntry, Hit, HitThresholds
-
-BOT = load_bot_files(Path(__file__).parents[4] / "examples" / "shop")
-RULES = BOT.rules
-HIT_THRESHOLDS = HitThresholds(accept=0.7, suggest=0.3)
-VECTOR = np.zeros(3, dtype=np.float32)
-ENTRIES = {
-    entry: FaqEntry(entry, "Question?", "Answer.", lang) for entry, lang in [("a", "en"), ("b", "en"), ("c", "zh")]
-}
-START = Conversation("web:1", lang="en")
+from retrieval.types import Hit
+from tests.unit.bot.dialogue.shop_scenes import BOT, ENTRIES, HIT_THRESHOLDS, RULES, START, VECTOR, found
 
 
 def read(
@@ -34,10 +22,6 @@ def read(
     if intents:
         heads["intent"] = Distribution(tuple(Score(*intent) for intent in intents))
     return Understanding(text, lang, heads, (), oos, VECTOR, "r1")
-
-
-def found(entry: str, score: float) -> Hit:
-    return Hit(ENTRIES[entry], ENTRIES[entry].question, score, score)
 
 
 probabilities = st.floats(0, 1)
