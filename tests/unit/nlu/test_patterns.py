@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from nlu.patterns import find_patterns, merge_entities
 from nlu.patterns.numerals import read_number
 from nlu.types import Entity
+from tests.cost import processor_seconds
 
 TODAY = date(2026, 3, 4)
 """A Wednesday."""
@@ -228,9 +228,7 @@ def test_anything_can_be_searched_and_offsets_hold(text: str, lang: str, today: 
 @pytest.mark.parametrize("piece", ["1", "1,", "12 34-", "a@", "a.", "一", "2026-", "FD ", "in 3 days ", "+1 ", "$1"])
 def test_long_texts_take_no_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    start = time.perf_counter()
-    find_patterns(text, "en", TODAY)
-    assert time.perf_counter() - start < 2
+    assert processor_seconds(lambda: find_patterns(text, "en", TODAY)) < 2
 
 
 def test_the_token_head_is_believed_but_gets_values_from_patterns() -> None:
