@@ -158,6 +158,10 @@ def _failed() -> Update:
 _DUE, _CLAIMED, _SENT, _FAILED = _due(), _claimed(), _sent(), _failed()
 
 
+def _deliveries(delivered: Mapping[int, str | None], now: datetime) -> list[dict[str, Any]]:
+    return [{"outgoing": id_, "now": now, "external": given} for id_, given in delivered.items()]
+
+
 class SqlOutbox(SqlAccess):
     """Queues, claims and settles messages to customers."""
 
@@ -196,19 +200,24 @@ class SqlOutbox(SqlAccess):
         with self._read() as session:
             return session.exec(same).first() is not None
 
-    def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
+    def claim_outgoing(
+        self, channel: str, limit: int, lease: float, delivered: Mapping[int, str | None] | None = None
+    ) -> list[Outgoing]:
         """Claims due messages for `lease` seconds, at most one a conversation and in order within each.
 
         Args:
             channel: whose messages.
             limit: how many at most.
             lease: how long no other process gets them, in seconds.
+            delivered: what is noted before as by `mark_sent`, in the same transaction: each costs a write to the disk.
 
         Returns:
             The claimed messages, the oldest first.
         """
         now = self._clock.now()
         with self._write() as session:
+            if delivered:
+                session.execute(_SENT, _deliveries(delivered, now))
             rows = session.execute(_DUE, {"channel": channel, "now": now, "limit": limit}).all()
             if rows:
                 claims = [{"outgoing": row.id, "until": now + timedelta(seconds=lease)} for row in rows]
@@ -217,11 +226,9 @@ class SqlOutbox(SqlAccess):
 
     def mark_sent(self, delivered: Mapping[int, str | None]) -> None:
         """Notes deliveries: the ids of messages, each with the id that the channel gave it."""
-        now = self._clock.now()
         if delivered:
             with self._write() as session:
-                noted = [{"outgoing": id_, "now": now, "external": given} for id_, given in delivered.items()]
-                session.execute(_SENT, noted)
+                session.execute(_SENT, _deliveries(delivered, self._clock.now()))
 
     def mark_failed(self, outgoing: int, error: str, retry_at: datetime | None) -> None:
         """Notes a failed delivery; `retry_at` None gives it up for good."""

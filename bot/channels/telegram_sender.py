@@ -8,6 +8,7 @@ reply twice, but never misses one. Parts of a long message that Telegram confirm
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -173,11 +174,15 @@ class OutboxSender:
             await self._finish()
 
     async def _claim(self) -> list[Outgoing]:
-        await self._note()
-        free = claimable(self._timing.lease, self._pace.between) - len(self._deliveries)
-        if free <= 0:
+        """Marks messages as sent and takes new ones; while that fails, they stay claimed and their chats wait."""
+        delivered = self._delivered()
+        free = max(0, claimable(self._timing.lease, self._pace.between) - len(self._deliveries))
+        if not delivered and not free:
             return []
-        return await asyncio.to_thread(self._outbox.claim_outgoing, CHANNEL, free, self._timing.lease)
+        lease = self._timing.lease
+        claimed = await asyncio.to_thread(self._outbox.claim_outgoing, CHANNEL, free, lease, delivered)
+        self._forget(delivered)
+        return claimed
 
     async def _sleep(self, stop: asyncio.Event) -> None:
         waits = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())}
@@ -193,7 +198,9 @@ class OutboxSender:
             delivery.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
         try:
-            await self._note()
+            if delivered := self._delivered():
+                await asyncio.to_thread(self._outbox.mark_sent, delivered)
+                self._forget(delivered)
         except UnavailableError as error:
             _log.error("telegram_delivery_not_noted", outgoing=sorted(self._unnoted), error=str(error))
 
@@ -224,11 +231,10 @@ class OutboxSender:
             _log.exception("telegram_delivery_broke", outgoing=outgoing.id)
             await self._settle(outgoing, refusal(f"{type(error).__name__}: {error}", outgoing.attempts, self._timing))
 
-    async def _note(self) -> None:
-        """Marks messages as sent; while that fails, they stay claimed and their chats' next ones wait behind them."""
-        delivered = {outgoing: str(self._taken[outgoing][-1]) for outgoing in self._unnoted}
-        if delivered:
-            await asyncio.to_thread(self._outbox.mark_sent, delivered)
+    def _delivered(self) -> dict[int, str]:
+        return {outgoing: str(self._taken[outgoing][-1]) for outgoing in self._unnoted}
+
+    def _forget(self, delivered: Iterable[int]) -> None:
         for outgoing in delivered:
             del self._taken[outgoing]
             self._unnoted.discard(outgoing)

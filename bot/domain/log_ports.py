@@ -114,8 +114,13 @@ class Outbox(Protocol):
     def was_queued(self, conversation: str, key: str) -> bool:
         """Whether a message to a customer was queued with this key."""
 
-    def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
-        """Claims due messages for `lease` seconds, at most one a conversation and in order within each."""
+    def claim_outgoing(
+        self, channel: str, limit: int, lease: float, delivered: Mapping[int, str | None] | None = None
+    ) -> list[Outgoing]:
+        """Claims due messages for `lease` seconds, at most one a conversation and in order within each.
+
+        What was `delivered` is noted before, as by `mark_sent`: both or neither.
+        """
 
     def mark_sent(self, delivered: Mapping[int, str | None]) -> None:
         """Notes deliveries: the ids of messages, each with the id that the channel gave it."""

@@ -92,8 +92,12 @@ class MemoryOutbox:
         if self.away:
             raise LogUnavailableError("SQL does not answer")
 
-    def claim_outgoing(self, channel: str, limit: int, lease: float) -> list[Outgoing]:
+    def claim_outgoing(
+        self, channel: str, limit: int, lease: float, delivered: Mapping[int, str | None] | None = None
+    ) -> list[Outgoing]:
         self._check()
+        if delivered:
+            self.mark_sent(delivered)
         now = datetime.now(UTC)
         claimed: dict[str, Outgoing | None] = {}
         with self._lock:

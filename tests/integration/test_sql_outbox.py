@@ -99,6 +99,14 @@ def test_a_conversation_gets_its_messages_one_by_one(sql_log: SqlLog) -> None:
     ]
 
 
+def test_a_claim_notes_what_was_delivered_before(sql_log: SqlLog) -> None:
+    ids = [say(sql_log, text) for text in ("one", "two")]
+    assert claim(sql_log) == ["one"]
+    assert [row.text for row in sql_log.claim_outgoing("telegram", 10, 30, {ids[0]: "tg-1"})] == ["two"]
+    assert sql_log.claim_outgoing("telegram", 0, 30, {ids[1]: "tg-2"}) == []
+    assert [(row.status, row.attempts) for row in sql_log.outgoing_since(CHAT, 0)] == [("sent", 1)] * 2
+
+
 def test_a_claim_is_limited(sql_log: SqlLog) -> None:
     for number in range(3):
         say(sql_log, str(number), f"telegram:{number}")
