@@ -103,6 +103,11 @@ def answers(decision: dict[str, Any], relevant: Sequence[str]) -> bool:
     return decision["kind"] in ("faq", "template") and by in relevant
 
 
+def _offered(decision: dict[str, Any]) -> set[str]:
+    """The entries whose questions stand on buttons."""
+    return {option.removeprefix("faq:") for option in (*decision["options"], *decision["related"])}
+
+
 def read_follow_ups(path: Path) -> list[FollowUp]:
     """Reads follow-ups from a JSON lines file."""
     lines = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
@@ -118,7 +123,7 @@ def _faq(ask: Ask) -> Iterator[tuple[str, float]]:
         right = sum(decision["faq"] in query.relevant for decision, query in pairs)
         wrong = sum(bool(decision["faq"]) and decision["faq"] not in query.relevant for decision, query in pairs)
         offered = sum(
-            any(option.removeprefix("faq:") in query.relevant for option in decision["options"])
+            decision["faq"] not in query.relevant and not _offered(decision).isdisjoint(query.relevant)
             for decision, query in pairs
         )
         yield f"FAQ questions answered by their entry, {lang}", right / len(own)

@@ -17,7 +17,7 @@ from bot.dialogue.corrections import after_turn, before_turn
 from bot.dialogue.engine import Engine
 from bot.dialogue.excerpts import Excerpts
 from bot.dialogue.hearing import Hearing
-from bot.dialogue.moves import related_entries
+from bot.dialogue.moves import related_entries, speaks_in_general
 from bot.dialogue.policy import decide
 from bot.dialogue.replies import Filled, fill, next_state
 from bot.dialogue.rewriting import Rewriting
@@ -116,7 +116,8 @@ class Pipeline:
             decision = second_look(engine, self._rules, decision, understanding, spoken.text, hits, before, lang)
         acted = self._actions is not None and decision.action in self._rules.actions
         decision = self._acted(decision, message)
-        decision = self._with_excerpts(engine, self._with_related(engine, decision), understanding)
+        decision = self._with_related(engine, decision, hits if spoken.kind is ContentKind.TEXT else ())
+        decision = self._with_excerpts(engine, decision, understanding)
         if spoken.kind is ContentKind.TEXT:
             decision = self._reworded(engine, decision, understanding.text, understanding.entities)
         decision = self._with_wait(decision)
@@ -169,18 +170,23 @@ class Pipeline:
         told = tuple(key for key in (*before.announced, *new) if key in current)
         return replace(filled, replies=(*new.values(), *filled.replies)), replace(before, announced=told)
 
-    def _with_related(self, engine: Engine, decision: Decision) -> Decision:
-        """Adds what others asked besides, and what is asked in like words, to an FAQ answer.
+    def _with_related(self, engine: Engine, decision: Decision, hits: Sequence[Hit]) -> Decision:
+        """Adds questions to an answer: to one from the FAQ what others asked besides and what is asked in like words.
 
-        Who is upset gets the answer alone.
+        What an intent says in general gets the entries that are near enough to the message to be offered. Who is upset
+        gets the answer alone.
         """
         limit = self._rules.related
-        upset = decision.emotion in self._rules.escalation.bad_moods
-        if decision.kind is not DecisionKind.FAQ or upset or not limit:
+        if not limit or decision.emotion in self._rules.escalation.bad_moods:
             return decision
-        asked = self._log.co_asked(decision.faq, limit)
-        alike = [entry.id for entry in engine.search.related(decision.faq, limit)]
-        return replace(decision, related=related_entries(decision, [*asked, *alike], engine.entries, limit))
+        if decision.kind is DecisionKind.FAQ:
+            alike = [entry.id for entry in engine.search.related(decision.faq, limit)]
+            others = [*self._log.co_asked(decision.faq, limit), *alike]
+        elif speaks_in_general(decision):
+            others = [hit.entry.id for hit in hits if hit.score >= engine.search.thresholds.suggest]
+        else:
+            return decision
+        return replace(decision, related=related_entries(decision, others, engine.entries, limit))
 
     def _with_excerpts(self, engine: Engine, decision: Decision, reading: Understanding) -> Decision:
         """Adds what of a long FAQ answer responds to the message."""

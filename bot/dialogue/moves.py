@@ -67,23 +67,35 @@ def quote_faq(scene: Scene, entry: str, reason: str, intent: str = "") -> Decisi
 def related_entries(
     decision: Decision, others: Iterable[str], entries: Mapping[str, FaqEntry], limit: int
 ) -> tuple[str, ...]:
-    """Chooses the questions that are offered under an FAQ answer.
+    """Chooses the questions that are offered under an answer.
 
     Args:
         decision: how the message is answered.
-        others: ids of entries that have to do with the answer, the best first.
+        others: ids of entries that have to do with the message or its answer, the best first.
         entries: FAQ entries by id.
         limit: how many to offer at most.
 
     Returns:
         Ids of entries in the language of the answer, none of which the message gets already.
     """
-    answer = entries.get(decision.faq)
-    if answer is None:
+    if decision.faq and decision.faq not in entries:
         return ()
+    lang = entries[decision.faq].lang if decision.faq else decision.lang
     told = {each.faq for each in (decision, *decision.also)}
     known = (entries[other] for other in dict.fromkeys(others) if other in entries and other not in told)
-    return tuple(islice((entry.id for entry in known if entry.lang == answer.lang), limit))
+    return tuple(islice((entry.id for entry in known if entry.lang == lang), limit))
+
+
+def speaks_in_general(decision: Decision) -> bool:
+    """True for what an intent says to every message: its template, or a form's first question.
+
+    The message may have asked for something more special, which an entry that is near to it answers.
+    """
+    if not decision.intent or decision.also:
+        return False
+    if decision.kind is DecisionKind.FORM:
+        return decision.form_state is not None and not decision.form_state.slots
+    return decision.kind is DecisionKind.TEMPLATE
 
 
 def choice_reason(option: str) -> str:

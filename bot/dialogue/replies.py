@@ -163,14 +163,17 @@ class _Composer:
         entry = self.entries.get(self.decision.faq)
         if entry is None:
             return self._render("fallback", {})
-        related = (self._option(f"faq:{other}") for other in self.decision.related)
-        buttons = tuple(button for button in related if button)
+        buttons = self._related()
         reply = Reply(entry.answer, entry.lang, buttons)
         if self.decision.excerpt:
             more = Button(MORE.get(entry.lang, _GAP), short_value(f"more:{entry.id}"))
             reply = Reply(self.decision.excerpt, entry.lang, (more, *buttons))
         moody = self.decision.emotion in self.rules.escalation.bad_moods and entry.lang == self.decision.lang
         return self._led("sympathy", reply) if moody and self.book.has("sympathy") else reply
+
+    def _related(self) -> tuple[Button, ...]:
+        related = (self._option(f"faq:{other}") for other in self.decision.related)
+        return tuple(button for button in related if button)
 
     def _with_wait(self, reply: Reply) -> Reply:
         """A handover with when people are there again or, where they are, how long one usually waits."""
@@ -197,7 +200,7 @@ class _Composer:
         state = decision.form_state if decision.kind is DecisionKind.FORM else None
         own = {button.value for button in reply.buttons}
         offered = tuple(button for button in offered if button.value not in own)
-        reply = replace(reply, buttons=(*offered, *self._choices(state), *reply.buttons))
+        reply = replace(reply, buttons=(*offered, *self._choices(state), *reply.buttons, *self._related()))
         return self._led(decision.lead, reply)
 
     def _question(self, state: FormState) -> Reply:

@@ -51,7 +51,7 @@ class Decision:
         excerpt: what of a long FAQ answer is said first; empty where it is said whole.
         asked: the question as it will be remembered for what follows, empty for none.
         near: the FAQ entry nearest to the message, whether it answers or not; empty for none.
-        related: FAQ entries whose questions are offered under an FAQ answer.
+        related: FAQ entries whose questions are offered under an answer.
         rewriting: what came of asking for a rewording of the answer, empty where none was asked for.
         notice: a template said before everything else, where the bot has it; empty for none.
     """

@@ -333,7 +333,7 @@ class BotRules:
         roles: intents with a meaning of their own.
         words: whole messages with a meaning of their own.
         max_characters: longer messages are not read.
-        related: how many related questions are offered under an FAQ answer.
+        related: how many related questions are offered under an answer.
         hours: when people are there; None for always.
         announcements: what every customer is told once while it holds.
         messages_a_minute: how many messages of a customer are answered within a minute; the rest get no answer.

@@ -116,22 +116,60 @@ def test_an_faq_answer_offers_what_others_asked_and_what_is_alike(house: House) 
     assert again["decision"]["related"] == ["iron.en", "silk.en"]
 
 
+@pytest.fixture
+def near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text is near enough to the entry about wool to offer it, and not to be answered by it."""
+    monkeypatch.setattr(Search, "search", lambda *_, **__: [Hit(ENTRY, ENTRY.question, 0.4, 0.4)])
+
+
 class UpsetReader(Reader):
     def _read(self, text: str, lang: str | None) -> Understanding:
         calm = super()._read(text, lang)
         return replace(calm, heads={**calm.heads, "emotion": Distribution((Score("disappointment", 0.7),))})
 
 
-@pytest.mark.parametrize(("reader", "related"), [(Reader(), ["silk.en"]), (UpsetReader(), [])], ids=["calm", "upset"])
+@pytest.mark.usefixtures("near")
+@pytest.mark.parametrize("certain", [True, False], ids=["entry", "template"])
+@pytest.mark.parametrize("upset", [True, False], ids=["upset", "calm"])
 def test_who_is_upset_gets_an_answer_without_anything_beside_it(
-    house: House, files: BotFiles, reader: Reader, related: list[str]
+    house: House, files: BotFiles, certain: bool, upset: bool
 ) -> None:
-    engine = Engine(reader, Shelf(), {entry.id: entry for entry in (ENTRY, SILK)})
+    reader, search = (UpsetReader() if upset else Reader()), (Shelf() if certain else Search())
+    engine = Engine(reader, search, {entry.id: entry for entry in (ENTRY, SILK)})
     pipeline = Pipeline(lambda: engine, house.log, house.state, files.rules, files.templates, house.clock)
     message = house.says("How do I wash wool? #product_details")
     house.log.accept(message)
     decision = pipeline.handle(message)["decision"]
-    assert (decision["faq"], decision["related"]) == (ENTRY.id, related)
+    assert decision["faq"] == (ENTRY.id if certain else "")
+    assert decision["related"] == ([] if upset else [SILK.id if certain else ENTRY.id])
+
+
+@pytest.mark.usefixtures("near")
+def test_what_is_said_in_general_offers_the_entry_that_may_have_been_meant(house: House) -> None:
+    general = house.intake.answer(house.says("#product_details"))
+    assert general["decision"]["kind"] == "template"
+    assert [button["value"] for button in general["replies"][0]["buttons"]] == [f"faq:{ENTRY.id}"]
+    special = house.intake.answer(house.says(f"faq:{ENTRY.id}", 2))
+    assert special["replies"][0]["text"] == ENTRY.answer
+
+
+@pytest.mark.usefixtures("near")
+def test_a_form_offers_the_entry_with_its_first_question_alone(house: House) -> None:
+    asked = house.intake.answer(house.says("#order_status"))
+    assert (asked["decision"]["kind"], asked["decision"]["related"]) == ("form", [ENTRY.id])
+    answered = house.intake.answer(house.says(f"faq:{ENTRY.id}", 2))
+    told, asked_again = (reply["text"] for reply in answered["replies"])
+    assert told == ENTRY.answer
+    assert "order number" in asked_again
+    filled = house.intake.answer(house.says("FD20481937", 3))
+    assert filled["decision"]["related"] == []
+
+
+@pytest.mark.usefixtures("near")
+def test_what_is_no_answer_offers_nothing_beside_it(house: House) -> None:
+    for number, text in enumerate(("#greeting", "#human_agent", "#oos")):
+        document = house.intake.answer(house.says(text, 1, f"api-{number}"))
+        assert document["decision"]["related"] == []
 
 
 def test_of_a_long_answer_some_is_said_first_and_all_on_demand(house: House) -> None:
