@@ -93,12 +93,16 @@ class KnnDetector:
 
     def score(self, logits: Numbers, vectors: Numbers) -> Floats:  # noqa: ARG002
         """Minus the mean cosine to the nearest vectors of the bank, shape `(n,)`."""
-        nearest = min(self.neighbours, len(self.bank))
-        scores = np.empty(len(vectors), dtype=np.float64)
+        return np.asarray(-self.nearest(vectors).mean(axis=1))
+
+    def nearest(self, vectors: Numbers) -> Floats:
+        """The cosines to the nearest vectors of the bank, in no order, shape `(n, min(neighbours, m))`."""
+        count = min(self.neighbours, len(self.bank))
+        found = np.empty((len(vectors), count), dtype=np.float64)
         for start in range(0, len(vectors), _ROWS):
             cosines = _unit(vectors[start : start + _ROWS]) @ self.bank.T
-            scores[start : start + _ROWS] = -np.partition(cosines, -nearest, axis=1)[:, -nearest:].mean(axis=1)
-        return scores
+            found[start : start + _ROWS] = np.partition(cosines, -count, axis=1)[:, -count:]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

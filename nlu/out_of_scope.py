@@ -52,7 +52,7 @@ class OosModel:
     bias: float
 
     def score(self, logits: Numbers, vectors: Numbers) -> Floats:
-        """Scores texts.
+        """Scores texts, as `judge` does.
 
         Args:
             logits: of the intent head, shape `(n, labels)`.
@@ -61,8 +61,29 @@ class OosModel:
         Returns:
             0 to 1, higher is more out of scope, shape `(n,)`.
         """
-        standard = (_features(self.detectors, logits, vectors) - self.means) / self.scales
-        return _sigmoid(standard @ self.weights + self.bias)
+        return self.judge(logits, vectors)[0]
+
+    def judge(self, logits: Numbers, vectors: Numbers) -> tuple[Floats, Floats | None]:
+        """Scores texts and tells how near each is to what training has seen.
+
+        Args:
+            logits: of the intent head, shape `(n, labels)`.
+            vectors: sentence vectors, shape `(n, width)`.
+
+        Returns:
+            The scores, 0 to 1, higher is more out of scope, shape `(n,)`; and the cosines with the nearest in-scope
+            training text, shape `(n,)`, or None where no detector measures distances.
+        """
+        scores, nearest = [], None
+        for detector in self.detectors:
+            if isinstance(detector, KnnDetector):
+                cosines = detector.nearest(vectors)
+                nearest = cosines.max(axis=1)
+                scores.append(-cosines.mean(axis=1))
+            else:
+                scores.append(detector.score(logits, vectors))
+        standard = (np.stack(scores, axis=1) - self.means) / self.scales
+        return _sigmoid(standard @ self.weights + self.bias), nearest
 
     def with_bank(self, bank: Numbers) -> OosModel:
         """The same with other vectors of in-scope training texts.

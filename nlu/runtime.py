@@ -244,9 +244,9 @@ class ReleaseUnderstander:
         vectors, spans = outputs.vectors, self._entities(texts, outputs, encoded)
         scales = self.calibration.temperatures
         probabilities = {head: softmax(values, scales.get(head, 1.0)) for head, values in outputs.logits.items()}
-        oos = np.zeros(len(texts))
+        oos, nearest = np.zeros(len(texts)), None
         if self.calibration.oos is not None:
-            oos = self.calibration.oos.score(outputs.logits["intent"], vectors)
+            oos, nearest = self.calibration.oos.judge(outputs.logits["intent"], vectors)
         found = []
         for i, text in enumerate(texts):
             heads = {head: self._distribution(head, values[i]) for head, values in probabilities.items()}
@@ -261,6 +261,7 @@ class ReleaseUnderstander:
                     vector=vectors[i],
                     release=self.release,
                     thresholds=self.thresholds,
+                    familiar=None if nearest is None else float(nearest[i]),
                 )
             )
         return found

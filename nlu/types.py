@@ -117,6 +117,7 @@ class Understanding:
         release: the name of the release that read it.
         thresholds: the release's own thresholds.
         given: the text as it was given; None where it was read as it was.
+        familiar: cosine with the nearest text that the intents were learnt from, -1 to 1; None where it is not known.
     """
 
     text: str
@@ -128,6 +129,7 @@ class Understanding:
     release: str
     thresholds: Thresholds = field(default_factory=Thresholds)
     given: str | None = None
+    familiar: float | None = None
 
     @property
     def given_entities(self) -> tuple[Entity, ...]:

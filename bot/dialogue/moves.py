@@ -132,7 +132,9 @@ def known_answer(scene: Scene) -> Decision | None:
     """The answer where one is certain enough: an accepted intent's, or an FAQ entry's where that is more specific.
 
     A general template yields to an entry that is probably right, where its intent is next to certain to one that is
-    more so; a form only to one that is certain, and not where the message names what the form asks for.
+    more so; a form only to one that is certain, and not where the message names what the form asks for. Where the
+    intent is less than that, both yield to an entry with a question nearer to the message than all that intents were
+    learnt from.
     """
     likely, accepted = scene.likely, scene.accepted
     rule = scene.rules.intents[likely.label] if likely else None
@@ -156,18 +158,19 @@ def known_answer(scene: Scene) -> Decision | None:
 
 def _better_hit(scene: Scene, rule: IntentRule | None) -> Hit | None:
     """The FAQ hit that goes before a likely intent's own way."""
+    sure = scene.accepted is not None and scene.accepted.confidence >= NEXT_TO_CERTAIN
+    nearer = None if sure else scene.nearer_hit
     if not scene.in_scope:
-        return scene.answering_hit
+        return scene.answering_hit or (nearer and scene.hit_from(HALF))
     match rule.route if rule else None:
         case Route.HANDOVER | Route.SMALLTALK:
             return None
         case Route.FORM if rule:
             entities = {slot.entity for slot in scene.rules.forms[rule.form].slots}
             named = any(entity.type in entities for entity in scene.understanding.entities)
-            return None if named else scene.answering_hit
+            return None if named else scene.answering_hit or nearer
         case _:
-            sure = scene.accepted is not None and scene.accepted.confidence >= NEXT_TO_CERTAIN
-            return scene.hit_from(MOST if sure else HALF)
+            return scene.hit_from(MOST if sure else HALF) or nearer
 
 
 def candidate_intents(scene: Scene) -> list[tuple[float, str]]:

@@ -19,6 +19,9 @@ from retrieval.types import Hit, HitThresholds
 SPOKEN = (ContentKind.TEXT, ContentKind.EDITED, ContentKind.BUTTON)
 """Kinds of content that are words; others are words only by their caption."""
 
+NEARER = 0.4
+"""The score from which on an entry whose questions are nearer than all examples goes before an intent."""
+
 _TAP = re.compile(r"(intent|faq|more|rate|lang|erase|say|human|yes|no):(.*)", re.DOTALL)
 _TYPED_TAP = re.compile(r"(intent|faq|more):(\S+)|(yes|no):([0-9a-f]*)|human:")
 
@@ -213,6 +216,17 @@ class Scene:
         thresholds = self.hit_thresholds
         enough = max(0.5, thresholds.suggest + share * (thresholds.accept - thresholds.suggest))
         return best if best and best.score >= min(enough, thresholds.accept) else None
+
+    @property
+    def nearer_hit(self) -> Hit | None:
+        """The best hit where a question of its entry is nearer to the message than all that intents were learnt from.
+
+        Such a message asks for what the entry tells rather than for what an intent says to every message.
+        """
+        best, familiar = next(iter(self.ranked_hits), None), self.understanding.familiar
+        if best is None or familiar is None or best.similarity < familiar:
+            return None
+        return best if best.score >= max(NEARER, self.hit_thresholds.suggest) else None
 
     @property
     def answers_form(self) -> bool:

@@ -52,6 +52,15 @@ def test_offsets_of_entities_count_in_the_text_as_it_was_given(shop_release: Pat
     ]
 
 
+def test_a_reading_tells_how_near_the_nearest_example_is(shop_release: Path) -> None:
+    learnt = read_examples(SHOP / "examples" / "intents.en.jsonl")[:20]
+    texts = [*(example.text for example in learnt), "Sing me a song about the moon"]
+    *near, strange = (reading.familiar or 0.0 for reading in load_understander(shop_release).understand(texts))
+    # Some of the texts were held out.
+    assert sorted(near)[5] > 0.999
+    assert 0.0 < strange < 0.9
+
+
 def test_what_serves_reads_as_what_was_trained(shop_release: Path) -> None:
     manifest = read_manifest(shop_release)
     reader, tokenizer = load_reader(shop_release, manifest)

@@ -64,6 +64,21 @@ def test_knn_is_minus_the_mean_cosine_to_the_nearest() -> None:
         assert found[row] == pytest.approx(-np.sort(cosines)[-3:].mean(), abs=1e-5)
 
 
+def test_judging_tells_how_near_the_nearest_training_text_is() -> None:
+    fit = fitted()
+    logits, vectors, _ = sample(20, 5, seed=8)
+    knn = next(detector for detector in fit.model.detectors if isinstance(detector, KnnDetector))
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores, nearest = fit.model.judge(logits, vectors)
+    np.testing.assert_array_equal(scores, fit.model.score(logits, vectors))
+    np.testing.assert_allclose(nearest, (units @ knn.bank.T).max(axis=1), atol=1e-5)
+
+
+def test_without_distances_nobody_knows_how_near_the_nearest_training_text_is() -> None:
+    model = OosModel((EnergyDetector(1.0),), np.zeros(1), np.ones(1), np.ones(1), 0.0)
+    assert model.judge(np.zeros((2, 3)), np.zeros((2, 4)))[1] is None
+
+
 def test_knn_takes_a_small_bank_and_a_zero_vector() -> None:
     bank = np.array([[1, 0], [0, 0]], dtype=np.float16)
     found = KnnDetector(bank, 10).score(np.zeros((2, 1)), np.array([[2.0, 0.0], [0.0, 0.0]]))
