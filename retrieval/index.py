@@ -10,6 +10,7 @@ import numpy as np
 
 from retrieval import storage
 from retrieval.calibration import HitCalibration, calibrate
+from retrieval.nearest.edited import EditedIndex
 from retrieval.nearest.in_process import FaissIndex, Kind
 from retrieval.ranking import Queries, Ranking
 from retrieval.types import Embed, FaqEntry, FaqError, Hit, HitThresholds, Vector
@@ -36,12 +37,21 @@ class FaqIndex:
     Args:
         ranking: how close queries come to the entries.
         calibration: how closeness turns into a score.
+        before: an index of many of the same entries, whose graph need not be built again.
+        graph: a graph of just these vectors, where there is one.
 
     Attributes:
         ranking: how close queries come to the entries; an index of nearly the same entries takes its words over.
+        nearest: finds the nearest vectors; an index of nearly the same entries takes its graph over.
     """
 
-    def __init__(self, ranking: Ranking, calibration: HitCalibration) -> None:
+    def __init__(
+        self,
+        ranking: Ranking,
+        calibration: HitCalibration,
+        before: FaqIndex | None = None,
+        graph: FaissIndex | None = None,
+    ) -> None:
         vectors = ranking.vectors
         self.ranking = ranking
         self._vectors = vectors
@@ -50,7 +60,7 @@ class FaqIndex:
         self._row_entry = np.concatenate([vectors.owner, np.arange(len(vectors.entries))])
         cosines = vectors.between_questions()
         self._alike = float(cosines.mean() + _ALIKE_DEVIATIONS * cosines.std()) if len(cosines) else 1.0
-        self._nearest = FaissIndex.build(np.concatenate([vectors.wording_vectors, vectors.passage_vectors]))
+        self.nearest: EditedIndex = EditedIndex(self._rows, before.nearest if before else None, graph)
 
     @classmethod
     def build(
@@ -84,7 +94,7 @@ class FaqIndex:
         known = before.ranking if before else None
         ranking = Ranking(vectors, calibration.weights if calibration else weights, known)
         if calibration is not None:
-            return cls(ranking, calibration)
+            return cls(ranking, calibration, before)
         strange = Queries(out_of_scope, embed(list(out_of_scope))) if out_of_scope else None
         return cls(ranking, calibrate(ranking, strange, risk))
 
@@ -99,18 +109,25 @@ class FaqIndex:
             The index; a file that is missing, damaged or does not fit the others is a `FaqError`.
         """
         vectors, calibration = storage.load(Path(folder))
-        return cls(Ranking(vectors, calibration.weights), calibration)
+        return cls(Ranking(vectors, calibration.weights), calibration, graph=storage.load_graph(Path(folder)))
 
     def save(self, folder: str | Path) -> None:
-        """Writes `faq.jsonl`, `faq.faiss` and `faq.json`; a file that cannot be written is a `FaqError`.
+        """Writes `faq.jsonl`, `faq.faiss` and `faq.json`, and the graph where it is searched by one.
 
         Args:
-            folder: an existing folder.
+            folder: an existing folder; a file that cannot be written is a `FaqError`.
         """
         rows = faiss.IndexFlatIP(self.width)
-        rows.add(np.concatenate([self._vectors.wording_vectors, self._vectors.passage_vectors]))
+        rows.add(self._rows)
         content = faiss.serialize_index(rows).tobytes()
         storage.save(Path(folder), self._vectors, self._calibration, self._row_entry, content)
+        if self.kind is Kind.GRAPH:
+            storage.save_graph(Path(folder), self.nearest.whole or FaissIndex.build(self._rows))
+
+    @property
+    def _rows(self) -> Vector:
+        """What is searched: the vectors of wordings, then those of passages."""
+        return np.concatenate([self._vectors.wording_vectors, self._vectors.passage_vectors])
 
     @property
     def entries(self) -> tuple[FaqEntry, ...]:
@@ -138,12 +155,12 @@ class FaqIndex:
     @property
     def kind(self) -> Kind:
         """How the nearest vectors are found."""
-        return self._nearest.kind
+        return self.nearest.kind
 
     @property
     def width(self) -> int:
         """The width of its vectors."""
-        return self._nearest.width
+        return self.nearest.width
 
     def entry(self, entry_id: str) -> FaqEntry | None:
         """The entry with this id, or None."""
@@ -291,7 +308,7 @@ class FaqIndex:
         """Entries that own the nearest rows or share the most words, with all their translations, ascending."""
         if len(self.entries) <= _FEW_ENTRIES:
             return np.arange(len(self.entries))
-        nearest = self._nearest.search(query.vectors[0], max(_CANDIDATE_ROWS, _ROWS_A_HIT * top)).rows
+        nearest = self.nearest.search(query.vectors[0], max(_CANDIDATE_ROWS, _ROWS_A_HIT * top)).rows
         alike = self.ranking.sharing_words(query.texts[0], _CANDIDATE_ENTRIES)
         groups = np.unique(self._vectors.group[np.concatenate([self._row_entry[nearest], alike])])
         # One entry with very many variants can own all the nearest rows; then its rivals must still be seen.

@@ -1,4 +1,7 @@
-"""The files of an index: `faq.jsonl` (entries), `faq.faiss` (vectors) and `faq.json` (how they fit together)."""
+"""The files of an index: `faq.jsonl` (entries), `faq.faiss` (vectors) and `faq.json` (how they fit together).
+
+An index of many vectors has its graph beside them, mapped into memory by all processes.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from typing import TypeVar
 
 import faiss
 import numpy as np
+import structlog
 
 from retrieval.calibration import HitCalibration
 from retrieval.faq import write_atomically, write_faq
+from retrieval.nearest import in_process as nearest
+from retrieval.nearest.in_process import FaissIndex
 from retrieval.types import FaqEntry, FaqError, Vector
 from retrieval.vectors import EntryVectors, Rows, arrange
 
@@ -23,6 +29,7 @@ INDEX_FILE = "faq.faiss"
 DESCRIPTION_FILE = "faq.json"
 _REMEDY = "build the index again"
 _T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
 
 
 def save(folder: Path, vectors: EntryVectors, calibration: HitCalibration, row_entry: Rows, index: bytes) -> None:
@@ -83,6 +90,34 @@ def load(folder: Path) -> tuple[EntryVectors, HitCalibration]:
     if rows != [*vectors.owner.tolist(), *range(len(entries))]:
         raise FaqError(f"{path}: rows: they do not map the vectors to the entries of {FAQ_FILE}; {_REMEDY}")
     return vectors, calibration
+
+
+def save_graph(folder: Path, graph: FaissIndex) -> None:
+    """Writes the graph of the vectors that `save` wrote; a file that cannot be written is a `FaqError`.
+
+    Args:
+        folder: the same folder.
+        graph: of these vectors.
+    """
+    graph.save(folder, _sha256(_read(folder / INDEX_FILE)))
+
+
+def load_graph(folder: Path) -> FaissIndex | None:
+    """The graph that lies beside the vectors.
+
+    Args:
+        folder: the folder that `save` and `save_graph` wrote to.
+
+    Returns:
+        The graph; None where there is none that fits the vectors, so that it has to be built.
+    """
+    if not (folder / nearest.DESCRIPTION_FILE).exists():
+        return None
+    try:
+        return FaissIndex.load(folder, _sha256(_read(folder / INDEX_FILE)))
+    except FaqError as error:
+        _log.warning("index_graph_refused", reason=str(error))
+        return None
 
 
 def _entries(path: Path, content: bytes) -> list[FaqEntry]:
