@@ -44,11 +44,13 @@ class _Changes:
 
     Attributes:
         place: the row that each of those is now, -1 for one that is gone; shape `(held,)`.
+        gone: how many are gone.
         added: the rows that are not held, ascending.
         index: of the vectors of `added`.
     """
 
     place: RowIds
+    gone: int
     added: RowIds
     index: FaissIndex
 
@@ -102,14 +104,19 @@ class EditedIndex:
         if changes is None:
             return self.held.index.search(vector, top, allowed)
         place, added = changes.place, changes.added
-        kept, new = place >= 0, np.ones(len(added), dtype=np.bool_)
-        if allowed is not None:
-            kept, new = np.isin(place, allowed), np.isin(added, allowed)
-        old = self.held.index.search(vector, top, None if kept.all() else np.flatnonzero(kept))
-        own = changes.index.search(vector, top, np.flatnonzero(new))
+        if allowed is None and changes.gone <= top:
+            # To look at a few more costs less than to tell a graph what it may find.
+            old = self.held.index.search(vector, top + changes.gone)
+            own = changes.index.search(vector, top)
+        else:
+            kept, new = place >= 0, np.ones(len(added), dtype=np.bool_)
+            if allowed is not None:
+                kept, new = np.isin(place, allowed), np.isin(added, allowed)
+            old = self.held.index.search(vector, top, np.flatnonzero(kept))
+            own = changes.index.search(vector, top, np.flatnonzero(new))
         rows = np.concatenate([place[old.rows], added[own.rows]])
         cosines = np.concatenate([old.cosines, own.cosines])
-        best = np.argsort(-cosines, kind="stable")[:top]
+        best = [row for row in np.argsort(-cosines, kind="stable").tolist() if rows[row] >= 0][:top]
         return Nearest(rows[best], cosines[best])
 
 
@@ -146,7 +153,8 @@ def _changes(vectors: Vector, keys: RowIds, held: Held) -> _Changes | None:
             place[alike.pop()] = row
         else:
             added.append(row)
-    if len(added) + np.count_nonzero(place < 0) > MOST_CHANGED * len(vectors):
+    gone = int(np.count_nonzero(place < 0))
+    if len(added) + gone > MOST_CHANGED * len(vectors):
         return None
     new = np.array(added, dtype=np.int64)
-    return _Changes(place, new, FaissIndex.build(vectors[new], kind=Kind.EXACT))
+    return _Changes(place, gone, new, FaissIndex.build(vectors[new], kind=Kind.EXACT))
