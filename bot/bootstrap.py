@@ -24,6 +24,7 @@ from bot.channels import web_chat
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_timing import Timing, growing_delay, pause
 from bot.console import pages
+from bot.console.knowledge import FaqDesk
 from bot.desk.dispatch import AgentsChat, Dispatcher
 from bot.desk.handover import Desk
 from bot.dialogue.templates import OPTIONAL_TEMPLATES
@@ -317,6 +318,17 @@ def build_app(services: Services) -> FastAPI:
         waiting=services.settings.api_waiting,
         lifespan=_lifespan(services, telegram),
     )
+    faq = FaqDesk(
+        FaqEditor(
+            services.log,
+            services.clock,
+            services.files.rules.languages,
+            services.engine.faq_entries,
+            services.engine.refresh_entries,
+        ),
+        partial(effect, log=services.log, engine=services.engine, rules=services.files.rules),
+        partial(alike, engine=services.engine),
+    )
     names = services.files.rules.names
     book = services.files.templates
     app.include_router(
@@ -333,19 +345,7 @@ def build_app(services: Services) -> FastAPI:
     )
     web_chat.mount_static(app)
     app.include_router(
-        faq_api.build_router(
-            Authorisation(services.api_key),
-            FaqEditor(
-                services.log,
-                services.clock,
-                services.files.rules.languages,
-                services.engine.faq_entries,
-                services.engine.refresh_entries,
-            ),
-            services.clock,
-            partial(effect, log=services.log, engine=services.engine, rules=services.files.rules),
-            partial(alike, engine=services.engine),
-        )
+        faq_api.build_router(Authorisation(services.api_key), faq.editor, services.clock, faq.foresee, faq.alike)
     )
     app.include_router(
         pages.build_router(
@@ -353,6 +353,7 @@ def build_app(services: Services) -> FastAPI:
             state=services.state,
             desk=services.desk,
             knowledge=RunningKnowledge(services.files, services.engine),
+            faq=faq,
             secret_key=services.secret_key,
             bot_names=names,
             sla=services.files.rules.escalation.desk.sla,

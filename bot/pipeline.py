@@ -17,12 +17,12 @@ from bot.dialogue.corrections import after_turn, before_turn
 from bot.dialogue.engine import Engine
 from bot.dialogue.excerpts import Excerpts
 from bot.dialogue.hearing import Hearing
-from bot.dialogue.moves import related_entries, speaks_in_general
+from bot.dialogue.moves import related_entries
 from bot.dialogue.policy import decide
 from bot.dialogue.replies import Filled, fill, next_state
 from bot.dialogue.rewriting import Rewriting
 from bot.dialogue.scene import as_said
-from bot.dialogue.second_look import found, second_look
+from bot.dialogue.second_look import found, nearby_entries, second_look
 from bot.dialogue.templates import TemplateBook, shorten
 from bot.domain.conversation import Conversation, Status
 from bot.domain.decisions import Decision, DecisionKind
@@ -179,14 +179,11 @@ class Pipeline:
         limit = self._rules.related
         if not limit or decision.emotion in self._rules.escalation.bad_moods:
             return decision
-        if decision.kind is DecisionKind.FAQ:
-            alike = [entry.id for entry in engine.search.related(decision.faq, limit)]
-            others = [*self._log.co_asked(decision.faq, limit), *alike]
-        elif speaks_in_general(decision):
-            others = [hit.entry.id for hit in hits if hit.score >= engine.search.thresholds.suggest]
-        else:
-            return decision
-        return replace(decision, related=related_entries(decision, others, engine.entries, limit))
+        if decision.kind is not DecisionKind.FAQ:
+            return replace(decision, related=nearby_entries(decision, hits, engine, limit))
+        asked = self._log.co_asked(decision.faq, limit)
+        alike = [entry.id for entry in engine.search.related(decision.faq, limit)]
+        return replace(decision, related=related_entries(decision, [*asked, *alike], engine.entries, limit))
 
     def _with_excerpts(self, engine: Engine, decision: Decision, reading: Understanding) -> Decision:
         """Adds what of a long FAQ answer responds to the message."""

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from bot.console.auth import Session, Sessions
 from bot.console.conversation import ConversationPage, add_conversation, add_correction
 from bot.console.desk import add_desk
+from bot.console.knowledge import FaqDesk, add_knowledge
 from bot.console.login import Guard, add_login
 from bot.console.media import add_media
 from bot.console.render import ConsoleRoute, Pages
@@ -39,6 +40,7 @@ def build_router(
     state: LiveState,
     desk: Desk,
     knowledge: Knowledge,
+    faq: FaqDesk,
     secret_key: str,
     bot_names: Mapping[str, str],
     sla: ServiceLevel,
@@ -52,6 +54,7 @@ def build_router(
         state: live state, for locks and the login's rate limit.
         desk: what agents do to conversations.
         knowledge: the labels and FAQ entries that corrections may name.
+        faq: what edits the knowledge base.
         secret_key: signs CSRF tokens.
         bot_names: language to the name in the header.
         sla: how soon customers are to be helped.
@@ -74,6 +77,7 @@ def build_router(
     add_conversation(router, page, desk, guard)
     add_correction(router, page, Corrections(log, state, knowledge), log, guard)
     add_media(router, log, attachments, guard)
+    add_knowledge(router, faq, desk.clock, guard, pages)
     add_audit(router, log, guard, pages)
     return router
 

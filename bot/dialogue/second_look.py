@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot.dialogue.assent import is_courtesy
 from bot.dialogue.context import is_short, leans, meant, surely_meant
 from bot.dialogue.engine import Engine
-from bot.dialogue.moves import NEXT_TO_CERTAIN
+from bot.dialogue.moves import NEXT_TO_CERTAIN, related_entries, speaks_in_general
 from bot.dialogue.questions import split_questions, split_unmarked
 from bot.dialogue.revision import decide_each, follow_up, may_be_misread, may_hold_several
 from bot.domain.conversation import Conversation
@@ -37,6 +37,24 @@ def found(engine: Engine, reading: Understanding, lang: str | None) -> list[Hit]
         At most five, the best first.
     """
     return engine.search.search(reading.vector, top=HITS, lang=lang, text=reading.text)
+
+
+def nearby_entries(decision: Decision, hits: Sequence[Hit], engine: Engine, limit: int) -> tuple[str, ...]:
+    """The entries that stand below what an intent says in general, as they may have been meant.
+
+    Args:
+        decision: how the message is answered.
+        hits: FAQ hits for it.
+        engine: has the entries and their thresholds.
+        limit: how many at most.
+
+    Returns:
+        Their ids; none where the answer is none in general.
+    """
+    if not speaks_in_general(decision):
+        return ()
+    near = [hit.entry.id for hit in hits if hit.score >= engine.search.thresholds.suggest]
+    return related_entries(decision, near, engine.entries, limit)
 
 
 def second_look(

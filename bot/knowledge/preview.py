@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from bot.dialogue.engine import Engine
 from bot.dialogue.policy import decide
-from bot.dialogue.second_look import found, second_look
+from bot.dialogue.second_look import found, nearby_entries, second_look
 from bot.domain.conversation import Conversation
 from bot.domain.log_ports import ConversationLog
 from bot.domain.records import FaqDraft
@@ -131,8 +131,5 @@ def _outcome(engine: Engine, rules: BotRules, reading: Understanding) -> _Outcom
     decision = decide(reading, before, hits, engine.search.thresholds, rules)
     decision = second_look(engine, rules, decision, reading, text, hits, before, lang)
     answers = [each.faq for each in (decision, *decision.also) if each.faq]
-    return _Outcome(tuple(answers), _entries(decision.options))
-
-
-def _entries(options: Sequence[str]) -> tuple[str, ...]:
-    return tuple(option.removeprefix("faq:") for option in options if option.startswith("faq:"))
+    offers = [option.removeprefix("faq:") for option in decision.options if option.startswith("faq:")]
+    return _Outcome(tuple(answers), (*offers, *nearby_entries(decision, hits, engine, rules.related)))

@@ -133,12 +133,21 @@ function keepDraft(form, done) {
   });
 }
 
+// A moment is stored with its zone and typed in the reader's own.
+function keepMoment(field) {
+  const stored = field.form.elements[field.dataset.moment];
+  const show = (at) => new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  if (stored.value && !Number.isNaN(Date.parse(stored.value))) field.value = show(new Date(stored.value));
+  field.addEventListener("input", () => { stored.value = field.value ? new Date(field.value).toISOString() : ""; });
+}
+
 function start() {
   const live = document.querySelector("[data-live]");
   if (live) keepLive(live);
   showTimes(document);
   const done = live?.dataset.done;
   for (const form of document.querySelectorAll("form[data-draft]")) keepDraft(form, done);
+  for (const field of document.querySelectorAll("[data-moment]")) keepMoment(field);
   if (done) {
     const address = new URL(location.href);
     address.searchParams.delete("done");

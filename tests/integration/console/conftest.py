@@ -17,9 +17,13 @@ from bot.adapters.sql_engine import create_log_engine, parse_url
 from bot.adapters.sql_log import SqlLog
 from bot.adapters.sql_schema import upgrade_schema
 from bot.console import pages
+from bot.console.knowledge import FaqDesk
 from bot.desk.handover import Desk
+from bot.domain.records import FaqDraft
 from bot.domain.rules import ServiceLevel
-from tests.integration.console.site import PASSWORD, Files, MovableClock, ShopKnowledge, log_in
+from bot.knowledge.editing import FaqEditor
+from bot.knowledge.preview import Change, Effect
+from tests.integration.console.site import PASSWORD, RELEASED, Files, MovableClock, ShopKnowledge, log_in
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +60,19 @@ def attachments() -> Files:
 
 
 @pytest.fixture
-def app(log: SqlLog, clock: MovableClock, attachments: Files) -> FastAPI:
+def faq(log: SqlLog, clock: MovableClock) -> FaqDesk:
+    """The knowledge base; a preview says that the first customer's question would be answered by the draft."""
+    editor = FaqEditor(log, clock, ["en", "zh"], lambda: RELEASED)
+
+    def foresee(draft: FaqDraft) -> Effect:
+        changes = [Change(text, "ret-1", draft.entry.id) for text, _ in log.latest_texts(10)]
+        return Effect(len(changes), tuple(changes[:1]), (), tuple(changes[1:]))
+
+    return FaqDesk(editor, foresee, lambda entry: [each for each in RELEASED if each.id != entry.id])
+
+
+@pytest.fixture
+def app(log: SqlLog, clock: MovableClock, attachments: Files, faq: FaqDesk) -> FastAPI:
     state = MemoryState()
     desk = Desk(log=log, state=state, clock=clock, texts=lambda key, lang: f"{key}/{lang}")
     app = FastAPI()
@@ -67,6 +83,7 @@ def app(log: SqlLog, clock: MovableClock, attachments: Files) -> FastAPI:
             state=state,
             desk=desk,
             knowledge=ShopKnowledge(),
+            faq=faq,
             secret_key="s" * 32,
             bot_names={"en": "Linden Shop"},
             sla=ServiceLevel(),

@@ -12,10 +12,17 @@ from bot.domain.conversation import Conversation, Status
 from bot.domain.messages import Attachment, Button, ContentKind, IncomingMessage, Reply
 from bot.domain.records import TurnRecord
 from bot.errors import UnavailableError
+from retrieval.types import FaqEntry
 
 PASSWORD = "correct horse battery"
 CHAT = "telegram:1001"
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
+
+
+RELEASED = (
+    FaqEntry("ret-1", "How do I return an <item>?", "Within 30 days.", "en", ("can I send it back",), ("returns",)),
+    FaqEntry("wash.zh", "羊毛衫怎么洗？", "手洗。", "zh"),
+)
 
 
 class MovableClock:
@@ -42,7 +49,7 @@ class ShopKnowledge:
         return {"intent": ["refund", "track_order"], "emotion": ["anger", "joy"]}[head]
 
     def faq_entries(self) -> list[tuple[str, str]]:
-        return [("ret-1", "How do I return an <item>?")]
+        return [(entry.id, entry.question) for entry in RELEASED[:1]]
 
 
 def csrf_of(html: str) -> str:

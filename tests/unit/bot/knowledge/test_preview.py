@@ -66,6 +66,12 @@ CASES = {
     "certain": (ASKED, {}, {"gnome.en": 0.9}, Effect(1, (Change(ASKED, "", "gnome.en"),), (), ())),
     "more likely than not": (ASKED, {}, {"gnome.en": 0.55}, Effect(1, (Change(ASKED, "", "gnome.en"),), (), ())),
     "offered": (ASKED, {}, {"gnome.en": 0.4}, Effect(1, (), (), (Change(ASKED, "", ""),))),
+    "below a general answer": (
+        "repaint #warranty",
+        {},
+        {"gnome.en": 0.4},
+        Effect(1, (), (), (Change("repaint #warranty", "", ""),)),
+    ),
     "too far": (ASKED, {}, {"gnome.en": 0.2}, Effect(1, (), (), ())),
     "a handover goes first": ("repaint #human_agent", {}, {"gnome.en": 0.9}, Effect(1, (), (), ())),
     "instead of another": (
