@@ -47,6 +47,7 @@ def main(release: Path) -> None:
         turn.locator("summary").click()
         turn.scroll_into_view_if_needed()
         save(desk.page, "console-conversation")
+        take_knowledge(browser, server)
         take_journey(browser, release, IMAGES)
         browser.close()
 
@@ -62,6 +63,21 @@ def take_chat(browser: Browser, server: Server, lang: str, texts: list[str]) -> 
         page.keyboard.press("Enter")
         bubbles.nth(2 * number).wait_for()
     save(page, f"web-chat-{lang}")
+
+
+def take_knowledge(browser: Browser, server: Server) -> None:
+    """A new entry, with what it would change."""
+    server.ask("web:eva", "do you have umbrellas?", lang="en")
+    add_agent(server, "lin", admin=True)
+    page = AgentDesk(browser, server, "lin", "en").page
+    page.set_viewport_size({"width": 900, "height": 1000})
+    page.goto(f"{server.url}/console/knowledge/new")
+    page.locator("[name=question]").fill("Do you sell umbrellas?")
+    page.locator("[name=answer]").fill("Yes, in the accessories of every store. Online they are sold from September.")
+    page.locator("[name=variants]").fill("where can I buy an umbrella\nany umbrellas in stock")
+    page.locator("[value=preview]").click()
+    page.locator("#effect").wait_for()
+    save(page, "console-knowledge")
 
 
 def save(page: Page, name: str) -> None:

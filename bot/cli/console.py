@@ -26,7 +26,10 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def add(
-    name: Name, admin: Annotated[bool, typer.Option("--admin", help="May also see the audit trail.")] = False
+    name: Name,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="May also edit the knowledge base, and see the audit trail.")
+    ] = False,
 ) -> None:
     """Add an agent; the password is asked for, or read from standard input where that is no terminal."""
     log = open_log(read_settings().database, SystemClock())

@@ -20,9 +20,9 @@ def open_page(browser: Browser, lang: str) -> Page:
     return page
 
 
-def add_agent(server: Server, name: str) -> None:
+def add_agent(server: Server, name: str, *, admin: bool = False) -> None:
     """Lets an agent into the console."""
-    added = server.run("agents", "add", name, stdin=f"{PASSWORD}\n")
+    added = server.run("agents", "add", name, *(["--admin"] if admin else []), stdin=f"{PASSWORD}\n")
     assert added.returncode == 0, added.stderr
 
 
