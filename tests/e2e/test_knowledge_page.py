@@ -13,8 +13,8 @@ from tests.e2e.console import AgentDesk, add_agent
 from tests.e2e.server import Server
 
 WRITTEN = {
-    "en": ("Do you sell umbrellas?", "Yes, in every store.", "umbrellas, do you sell them?"),
-    "zh": ("你们卖雨伞吗？", "有，每家门店都有。", "雨伞你们卖吗"),
+    "en": ("Do you sell umbrellas?", "Yes, in every store.", "do you sell umbrellas"),
+    "zh": ("你们卖雨伞吗？", "有，每家门店都有。", "你们卖雨伞吗"),
 }
 
 
