@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, func, select, update
 
 from bot.adapters.sql_engine import SqlAccess, insert_once
-from bot.adapters.sql_tables import AuditRow, FaqRevisionRow, FaqVersionRow, MessageRow
+from bot.adapters.sql_tables import AuditRow, FaqRevisionRow, FaqVersionRow, FeedbackRow, MessageRow, TurnRow
+from bot.domain.decisions import DecisionKind
 from bot.domain.messages import ContentKind
-from bot.domain.records import FaqDraft, FaqVersion
+from bot.domain.records import FaqDraft, FaqVersion, Unanswered
 from bot.errors import EditedError
 from retrieval.types import FaqEntry
 
@@ -97,6 +99,28 @@ class SqlKnowledge(SqlAccess):
                 if len(different) == limit:
                     break
             return list(different.items())
+
+    def unanswered(self, limit: int) -> list[Unanswered]:
+        """The latest different texts that were asked back about, missed or answered unhelpfully, the latest first."""
+        unhelpful = func.coalesce(col(FeedbackRow.value), 0) < 0
+        missed = col(TurnRow.document)[("decision", "miss")].as_boolean()
+        newest = (
+            select(MessageRow.text, TurnRow.lang, TurnRow.conversation, TurnRow.id, TurnRow.at, unhelpful)  # type: ignore[call-overload]
+            .join(MessageRow, col(MessageRow.id) == col(TurnRow.message_id))
+            .outerjoin(FeedbackRow, col(FeedbackRow.turn_id) == col(TurnRow.id))
+            .where(col(MessageRow.kind) == ContentKind.TEXT.value)
+            .where(or_(col(TurnRow.decision) == DecisionKind.CLARIFY.value, missed, unhelpful))
+            .order_by(col(TurnRow.id).desc())
+            .limit(limit * _MOST_READ)
+        )
+        with self._read() as session:
+            different: dict[str, Unanswered] = {}
+            for text, lang, conversation, turn, at, disliked in session.exec(newest):
+                found = Unanswered(text, lang, conversation, turn, at, bool(disliked))
+                different.setdefault(text.strip().casefold(), found)
+                if len(different) == limit:
+                    break
+            return list(different.values())
 
 
 def _next_revision(session: Session) -> dict[str, int]:

@@ -17,6 +17,7 @@ from bot.console.auth import Session
 from bot.console.login import Guard
 from bot.console.render import Pages
 from bot.console.texts import TEXTS
+from bot.domain.log_ports import ConversationLog
 from bot.domain.ports import Clock
 from bot.domain.records import FaqDraft, FaqVersion
 from bot.errors import EditedError, InputError
@@ -26,7 +27,7 @@ from bot.web import RowNumber, page_language
 from retrieval.types import FaqEntry
 
 ENTRIES_SHOWN = 50
-"""Entries on one page of the list."""
+"""Entries, or questions, on one page of a list."""
 
 CHANGES_SHOWN = 20
 """Logged questions that a preview lists of each kind."""
@@ -98,37 +99,20 @@ class EntryForm:
         return FaqDraft(entry, self.enabled, begins, ends)
 
 
-def add_knowledge(router: APIRouter, desk: FaqDesk, clock: Clock, guard: Guard, pages: Pages) -> None:
-    """Adds the list of entries, which all agents see, and the page of an entry, where admins edit.
+def add_knowledge(
+    router: APIRouter, log: ConversationLog, desk: FaqDesk, clock: Clock, guard: Guard, pages: Pages
+) -> None:
+    """Adds the lists of entries and of questions without an answer.
 
     Args:
         router: takes the routes.
+        log: has what customers asked.
         desk: what the pages work with.
         clock: tells which entries answer now.
-        guard: lets agents through, and admins to the edits.
+        guard: lets agents through.
         pages: renders.
     """
     editor = desk.editor
-
-    def entry_page(
-        request: Request, session: Session, form: EntryForm, notice: str = "", status: int = 200, **more: Any
-    ) -> Response:
-        versions = editor.versions(form.id) if form.version is not None else []
-        here = f"/console/knowledge/entry?{urlencode({'id': form.id})}" if versions else "/console/knowledge/new"
-        values = {"done": "", "effect": None, "alike": (), "shown": CHANGES_SHOWN, **more}
-        return pages.render(
-            request,
-            "knowledge_entry",
-            status=status,
-            session=session,
-            here=here,
-            form=form,
-            versions=versions[::-1],
-            languages=editor.languages,
-            notice=notice,
-            now=clock.now(),
-            **values,
-        )
 
     @router.get("/knowledge")
     def knowledge(
@@ -163,6 +147,44 @@ def add_knowledge(router: APIRouter, desk: FaqDesk, clock: Clock, guard: Guard, 
             show=show,
         )
 
+    @router.get("/knowledge/unanswered")
+    def unanswered(request: Request, session: Session = Depends(guard.page)) -> Response:
+        here, questions = "/console/knowledge/unanswered", log.unanswered(ENTRIES_SHOWN)
+        return pages.render(request, "knowledge_unanswered", session=session, here=here, questions=questions)
+
+
+def add_entry(router: APIRouter, desk: FaqDesk, clock: Clock, guard: Guard, pages: Pages) -> None:
+    """Adds the page of an entry, where admins edit.
+
+    Args:
+        router: takes the routes.
+        desk: what the page works with.
+        clock: tells which versions answer now.
+        guard: lets agents through, and admins to the edits.
+        pages: renders.
+    """
+    editor = desk.editor
+
+    def entry_page(
+        request: Request, session: Session, form: EntryForm, notice: str = "", status: int = 200, **more: Any
+    ) -> Response:
+        versions = editor.versions(form.id) if form.version is not None else []
+        here = f"/console/knowledge/entry?{urlencode({'id': form.id})}" if versions else "/console/knowledge/new"
+        values = {"done": "", "effect": None, "alike": (), "shown": CHANGES_SHOWN, **more}
+        return pages.render(
+            request,
+            "knowledge_entry",
+            status=status,
+            session=session,
+            here=here,
+            form=form,
+            versions=versions[::-1],
+            languages=editor.languages,
+            notice=notice,
+            now=clock.now(),
+            **values,
+        )
+
     @router.get("/knowledge/entry")
     def entry(
         request: Request,
@@ -193,6 +215,8 @@ def add_knowledge(router: APIRouter, desk: FaqDesk, clock: Clock, guard: Guard, 
         form: EntryForm = Depends(),
         session: Session = Depends(guard.admin_form),
     ) -> Response:
+        if form.version is not None and not editor.versions(form.id):
+            raise HTTPException(404)
         try:
             name = form.id if form.version is not None else _new_id(form, editor)
             draft = editor.checked(editor.plain(form.draft(name)))

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from bot.console.auth import Session, Sessions
 from bot.console.conversation import ConversationPage, add_conversation, add_correction
 from bot.console.desk import add_desk
-from bot.console.knowledge import FaqDesk, add_knowledge
+from bot.console.knowledge import FaqDesk, add_entry, add_knowledge
 from bot.console.login import Guard, add_login
 from bot.console.media import add_media
 from bot.console.render import ConsoleRoute, Pages
@@ -77,7 +77,8 @@ def build_router(
     add_conversation(router, page, desk, guard)
     add_correction(router, page, Corrections(log, state, knowledge), log, guard)
     add_media(router, log, attachments, guard)
-    add_knowledge(router, faq, desk.clock, guard, pages)
+    add_knowledge(router, log, faq, desk.clock, guard, pages)
+    add_entry(router, faq, desk.clock, guard, pages)
     add_audit(router, log, guard, pages)
     return router
 

@@ -27,6 +27,7 @@ from bot.domain.records import (
     ServiceTime,
     TurnRecord,
     TurnView,
+    Unanswered,
 )
 from bot.domain.rules import Priority
 from retrieval.types import FaqEntry
@@ -315,6 +316,9 @@ class KnowledgeLog(Protocol):
 
     def latest_texts(self, limit: int) -> list[tuple[str, str]]:
         """The latest different texts that customers wrote, with their languages, the latest first."""
+
+    def unanswered(self, limit: int) -> list[Unanswered]:
+        """The latest different texts that the bot asked back about, did not know or answered unhelpfully."""
 
 
 class PersonLog(Protocol):

@@ -212,6 +212,27 @@ class DayTrend:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A text that the bot asked back about, did not know, or answered unhelpfully.
+
+    Attributes:
+        text: what the customer wrote.
+        lang: its language, empty where it is not known.
+        conversation: whose it is.
+        turn: the turn that answered it.
+        at: when.
+        unhelpful: True where the customer found the answer unhelpful.
+    """
+
+    text: str
+    lang: str
+    conversation: str
+    turn: int
+    at: datetime
+    unhelpful: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """What an agent noted about a conversation; no customer reads it.
 

@@ -13,7 +13,7 @@ from bot.domain.messages import ContentKind
 from bot.domain.records import FaqDraft
 from bot.errors import EditedError
 from retrieval.types import FaqEntry
-from tests.integration.sql_examples import AT, from_threads, message
+from tests.integration.sql_examples import AT, CHAT, from_threads, message, turn
 
 WOOL = FaqEntry("wool.en", "How do I wash wool?", "By hand.", "en", ("wash wool",), ("care",))
 TEA = FaqEntry("tea.zh", "有茶叶吗？", "有。", "zh")
@@ -116,3 +116,30 @@ def test_the_latest_different_texts(sql_log: SqlLog) -> None:
     sql_log.accept(replace(message(9, text="faq:wool.en"), kind=ContentKind.BUTTON))
     assert [text for text, _ in sql_log.latest_texts(10)] == ["bye", "where is it", "你好"]
     assert [text for text, _ in sql_log.latest_texts(1)] == ["bye"]
+
+
+def test_the_latest_questions_without_an_answer(sql_log: SqlLog) -> None:
+    def asked(number: int, text: str, kind: str, *, miss: bool = False, verdict: int = 0) -> int:
+        incoming = message(number, text=text)
+        sql_log.accept(incoming)
+        known = turn(incoming)
+        decision = {"kind": kind, "reason": "", "miss": miss}
+        stored = sql_log.record_turn(replace(known, document={**known.document, "decision": decision}))
+        if verdict:
+            sql_log.add_feedback(stored, verdict)
+        return stored
+
+    asked(1, "Umbrellas?", "clarify", miss=True)
+    asked(2, "how long", "template", verdict=1)
+    disliked = asked(3, "how long is it", "faq", verdict=-1)
+    lost = asked(4, "hm", "handover", miss=True)
+    asked(5, "a person please", "handover")
+    latest = asked(6, "umbrellas? ", "clarify")
+    found = sql_log.unanswered(10)
+    assert [(each.turn, each.text, each.unhelpful) for each in found] == [
+        (latest, "umbrellas? ", False),
+        (lost, "hm", False),
+        (disliked, "how long is it", True),
+    ]
+    assert {(each.conversation, each.lang) for each in found} == {(CHAT, "en")}
+    assert [each.turn for each in sql_log.unanswered(1)] == [latest]

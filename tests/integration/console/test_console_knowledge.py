@@ -163,7 +163,7 @@ def test_strangers_and_foreign_forms_stay_outside(
     browser: Callable[[], TestClient], client: TestClient, log: SqlLog
 ) -> None:
     stranger = browser()
-    for path in ("/console/knowledge", ENTRY, "/console/knowledge/new"):
+    for path in ("/console/knowledge", ENTRY, "/console/knowledge/new", "/console/knowledge/unanswered"):
         assert stranger.get(path).headers["location"] == "/console/login"
     for path in ("entry", "restore"):
         assert (
@@ -172,9 +172,32 @@ def test_strangers_and_foreign_forms_stay_outside(
     assert not latest(log)
 
 
-def test_what_is_not_there_is_said(client: TestClient) -> None:
+def test_what_is_not_there_is_said(client: TestClient, log: SqlLog) -> None:
+    for gone in ("gone", ""):
+        assert post(client, "knowledge/entry", **TYPED | {"id": gone, "version": "0"})[0] == 404
+    assert not latest(log)
     assert client.get("/console/knowledge/entry?id=gone").status_code == 404
     assert client.get("/console/knowledge?show=other").status_code == 422
+
+
+def test_questions_without_an_answer_are_listed(
+    client: TestClient, browser: Callable[[], TestClient], log: SqlLog, clock: MovableClock
+) -> None:
+    assert "Every question of late had its answer." in client.get("/console/knowledge/unanswered").text
+    turn = say(log, clock, f"do you sell umbrellas? {EVIL}")
+    log.add_feedback(turn, -1)
+    page = client.get("/console/knowledge/unanswered").text
+    for words in (
+        "do you sell umbrellas?",
+        "unhelpful",
+        f"id=telegram%3A1001#turn-{turn}",
+        "knowledge/new?question=do%20",
+    ):
+        assert words in page, words
+    assert "<script>alert" not in page
+    tom = browser()
+    log_in(tom, "tom")
+    assert "knowledge/new" not in tom.get("/console/knowledge/unanswered").text
 
 
 def test_a_question_leads_from_the_conversation_into_the_form(
