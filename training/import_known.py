@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nlu.text import normalise, primary_language
+from retrieval import faq_ids
 from retrieval.faq import read_faq
 from retrieval.types import FaqEntry
 
-_SLUG_LENGTH = 40
 _LONGEST_ID = 60
 
 
@@ -84,23 +83,8 @@ def wording_key(wording: str, lang: str) -> tuple[str, str]:
 
 
 def faq_id(question: str, lang: str) -> str:
-    """Makes an id from a question: its words where they are plain Latin ones, else a hash.
-
-    Args:
-        question: the question.
-        lang: its language.
-
-    Returns:
-        An id such as `can-i-return-it.en` or `faq-1f0c9ab2e7.zh`; the same for the same question.
-    """
-    plain = normalise(question).casefold().replace("'", "")
-    words = re.findall(r"[a-z0-9]+", plain)
-    if not words or any(character.isalpha() and not character.isascii() for character in plain):
-        return f"faq-{_digest(plain)}.{lang}"
-    slug = "-".join(words)
-    if len(slug) > _SLUG_LENGTH:
-        slug = slug[: _SLUG_LENGTH + 1].rpartition("-")[0] or slug[:_SLUG_LENGTH]
-    return f"{slug}.{lang}"
+    """Makes an id from a question as a file has it; see `retrieval.faq_ids.faq_id`."""
+    return faq_ids.faq_id(normalise(question), lang)
 
 
 def admissible_id(name: str) -> str:
@@ -114,13 +98,13 @@ def admissible_id(name: str) -> str:
     """
     plain = re.sub(r"[\s/:]+", "-", name).strip("-")
     if not plain:
-        return f"faq-{_digest(name)}"
+        return f"faq-{faq_ids.digest(name)}"
     if len(plain) <= _LONGEST_ID:
         return plain
     ending = re.search(r"\.[a-z]{2,3}$", plain)
     lang = ending[0] if ending else ""
     stem = plain.removesuffix(lang)
-    return f"{stem[:_SLUG_LENGTH]}-{_digest(stem)}{lang}"
+    return f"{stem[: faq_ids.SLUG_LENGTH]}-{faq_ids.digest(stem)}{lang}"
 
 
 def free_id(question: str, lang: str, known: KnownFaq) -> str:
@@ -129,9 +113,5 @@ def free_id(question: str, lang: str, known: KnownFaq) -> str:
     stem, attempt = name.removesuffix(f".{lang}"), 0
     while known.place_of_id(name):
         attempt += 1
-        name = f"{stem}-{_digest(f'{question} {attempt}')[:6]}.{lang}"
+        name = f"{stem}-{faq_ids.digest(f'{question} {attempt}')[:6]}.{lang}"
     return name
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from bot.errors import EditedError, InputError
 from bot.knowledge.editing import MAX_ID, FaqEditor, check_id
 from bot.knowledge.preview import Effect
 from bot.web import RowNumber, page_language
+from nlu.text import normalise
+from retrieval.faq_ids import faq_id
 from retrieval.types import FaqEntry
 
 ENTRIES_SHOWN = 50
@@ -32,8 +33,6 @@ ENTRIES_SHOWN = 50
 CHANGES_SHOWN = 20
 """Logged questions that a preview lists of each kind."""
 
-_WORD = re.compile(r"[a-z0-9]+")
-_SLUG = 40
 _Line = Annotated[str, Form(max_length=2_000)]
 _Text = Annotated[str, Form(max_length=200_000)]
 
@@ -268,9 +267,9 @@ def _new_id(form: EntryForm, editor: FaqEditor) -> str:
         if form.id in taken:
             raise InputError(f"id: {form.id!r} is taken; choose another one, or edit that entry")
         return form.id
-    words = "-".join(_WORD.findall(form.question.lower()))[:_SLUG].strip("-")
-    stem = words or f"faq-{hashlib.sha256(form.question.encode()).hexdigest()[:8]}"
-    names = [f"{stem}.{form.spoken}", *(f"{stem}-{number}.{form.spoken}" for number in range(2, len(taken) + 3))]
+    name = faq_id(normalise(form.question), form.spoken)
+    stem = name.removesuffix(f".{form.spoken}")
+    names = [name, *(f"{stem}-{number}.{form.spoken}" for number in range(2, len(taken) + 3))]
     return next(name for name in names if name not in taken)
 
 
