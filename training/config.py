@@ -35,6 +35,10 @@ class TrainingConfig(BaseModel):
         adversarial: how far states are moved against the heads, as a share of their length; takes twice the time.
         distil: share of the heads' loss that comes from teachers, where there are any.
         ema: decay of the averaged weights a step (0 keeps the last weights).
+        swa: share of the steps, the last ones, whose weights count alike in the average; 0 for the decay alone.
+        layer_decay: the rate of a layer as a share of that of the layer above it.
+        class_balance: how far the examples of rare labels weigh more: 0 not at all, 1 until all labels weigh the same.
+        doubted: weight of examples whose label looks wrong, as a share of that of others.
         trained_layers: how many of the highest layers learn; the output of those below is computed once a text. With 0
             only the heads are fitted, by logistic regression, and epochs and rates play no part.
         method: what learns in these layers: all weights (`full`), or adapters merged at the end (`lora`,
@@ -80,6 +84,10 @@ class TrainingConfig(BaseModel):
     adversarial: float = Field(0.0, ge=0, lt=1)
     distil: float = Field(0.7, ge=0, le=1)
     ema: float = Field(0.99, ge=0, lt=1)
+    swa: float = Field(0.0, ge=0, lt=1)
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    class_balance: float = Field(0.0, ge=0, le=1)
+    doubted: float = Field(1.0, ge=0, le=1)
     trained_layers: int = Field(9, ge=0, le=48)
     method: Method = "full"
     layers: int = Field(0, ge=0, le=48)

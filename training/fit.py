@@ -8,10 +8,12 @@ negatives, as sentence-transformers' MultipleNegativesRankingLoss).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +24,13 @@ from nlu.model import Reader, Reading
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Batch, Features, bucketed_batches, collate, label_array
-from training.losses import Objective, divergence, shifted
+from training.losses import Objective, balanced_weights, divergence, shifted
 from training.processes import Processes
 from training.reading import LowerLayers, Readings, autocast, read_all
 
 _PAIRS_EVERY = 4
 """Steps from one batch of FAQ pairs to the next."""
+_LAYER = re.compile(r"\.layer\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,16 @@ def fit(
     per_epoch = steps // config.epochs
     lower = LowerLayers(reader, features, frozen_layers(reader, config), pad_id)
     taught = {head: values.to(device) for head, values in (teaching or {}).items()}
-    objective = Objective(config, torch.from_numpy(anchors).to(device), taught)
+    balance = {
+        name: balanced_weights(label_array(features, name), config.class_balance, reader.head(name).out_features)
+        for name in reader.heads
+    }
+    objective = Objective(
+        config,
+        torch.from_numpy(anchors).to(device),
+        taught,
+        {name: weights.to(device) for name, weights in balance.items()},
+    )
     pairs = _PairSampler(faq_pairs, config)
     averaged = {name: parameter.detach().clone() for name, parameter in trained.items()}
     best = {name: value.clone() for name, value in averaged.items()}
@@ -151,7 +163,7 @@ def fit(
             optimizer.step()
             after_step(state.step)
             state.step += 1
-            _average(averaged, trained, config.ema, state.step)
+            _average(averaged, trained, _share_kept(state.step, steps, config))
             running = loss.item() if state.step == 1 else 0.95 * running + 0.05 * loss.item()
             report(Progress(state.step, steps, epoch + 1, running, max(state.best_score, 0.0)))
             # The last step of an epoch is not done before its score is known.
@@ -200,14 +212,27 @@ def _trained_parameters(reader: Reader, config: TrainingConfig) -> dict[str, nn.
     return {name: parameter for name, parameter in reader.named_parameters() if parameter.requires_grad}
 
 
-def _groups(trained: dict[str, nn.Parameter], config: TrainingConfig) -> list[dict[str, object]]:
-    """Parameter groups: matrices decay, the rest does not; heads learn at a rate of their own."""
-    groups = []
-    for is_head, rate in ((False, config.learning_rate), (True, config.head_learning_rate)):
-        chosen = [p for name, p in trained.items() if name.startswith(("heads.", "tagger.")) == is_head]
-        groups.append({"params": [p for p in chosen if p.ndim > 1], "peak": rate, "weight_decay": config.weight_decay})
-        groups.append({"params": [p for p in chosen if p.ndim <= 1], "peak": rate, "weight_decay": 0.0})
-    return [group for group in groups if group["params"]]
+def _groups(trained: dict[str, nn.Parameter], config: TrainingConfig) -> list[dict[str, Any]]:
+    """Parameter groups: matrices decay, the rest does not; heads, and layers where that is set, have their own rates.
+
+    Lower layers hold what is more general, so they may move less (Howard & Ruder 2018, discriminative fine-tuning).
+    """
+    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    top = max((_layer_of(name) for name in trained), default=0)
+    for name, parameter in trained.items():
+        peak = config.learning_rate * config.layer_decay ** (top - _layer_of(name))
+        if name.startswith(("heads.", "tagger.")):
+            peak = config.head_learning_rate
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        group = groups.setdefault((peak, decay), {"params": [], "peak": peak, "weight_decay": decay})
+        group["params"].append(parameter)
+    return list(groups.values())
+
+
+def _layer_of(parameter: str) -> int:
+    """The number of the layer that a parameter belongs to by its name, from 0; 0 for those of no layer."""
+    found = _LAYER.search(parameter)
+    return int(found[1]) if found else 0
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, config: TrainingConfig) -> None:
@@ -250,10 +275,20 @@ class _PairSampler:
         return ranking_loss
 
 
+def _share_kept(step: int, steps: int, config: TrainingConfig) -> float:
+    """How much of the average stays when the weights of a step, counted from 1, are added to it.
+
+    An exponential moving average (Polyak & Juditsky 1992) that follows closely at first, or at the end an even one
+    (Izmailov et al. 2018, stochastic weight averaging).
+    """
+    averaged = step - round(steps * (1.0 - config.swa))
+    if config.swa and averaged > 0:
+        return 1.0 - 1.0 / averaged
+    return min(config.ema, step / (step + 9))
+
+
 @torch.no_grad()
-def _average(averaged: dict[str, Tensor], trained: dict[str, nn.Parameter], decay: float, step: int) -> None:
-    """Exponential moving average of the weights (Polyak & Juditsky 1992), following closely at first."""
-    keep = min(decay, step / (step + 9))
+def _average(averaged: dict[str, Tensor], trained: dict[str, nn.Parameter], keep: float) -> None:
     torch._foreach_lerp_(list(averaged.values()), list(trained.values()), 1.0 - keep)
 
 

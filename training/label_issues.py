@@ -7,12 +7,15 @@ learning (Northcutt et al. 2021, through cleanlab) then tells a label that is wr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.types import Vector
+from nlu.examples import Example
+from nlu.types import InputError, Vector
+from training.datasets import Features
 
 _NEIGHBOURS = 15
 _SHARPNESS = 20.0
@@ -60,6 +63,35 @@ def find_label_issues(vectors: Vector, labels: Sequence[str | None], most: int =
     found = confident_learning(given, chances, return_indices_ranked_by="self_confidence", n_jobs=1)
     issues = [LabelIssue(rows[i], names[given[i]], names[int(chances[i].argmax())]) for i in found]
     return [issue for issue in issues if issue.given != issue.suggested][:most]
+
+
+def doubt_labels(
+    learnt: Sequence[Features], taught: Sequence[Example], vectors: Vector, share: float
+) -> list[Features]:
+    """Lets examples whose label looks wrong weigh less.
+
+    Args:
+        learnt: texts in training, those of the examples first.
+        taught: the examples.
+        vectors: unit-length sentence vectors of `learnt`, shape `(n, width)`.
+        share: of their weight that doubted examples keep, 0 to 1.
+
+    Returns:
+        `learnt` with its weights.
+
+    Raises:
+        InputError: cleanlab, which tells them, is not installed.
+    """
+    if find_spec("cleanlab") is None:
+        raise InputError(
+            "Weighing doubtful labels (`doubted`) needs the package cleanlab. Install it with "
+            "`pip install 'frontdesk[train]'`."
+        )
+    heads = sorted({head for example in taught for head in example.labels})
+    labels = {head: [example.labels.get(head) for example in taught] for head in heads}
+    found = {head: find_label_issues(vectors[: len(taught)], labels[head], len(taught)) for head in heads}
+    doubtful = {issue.row for issues in found.values() for issue in issues}
+    return [replace(item, weight=item.weight * share) if row in doubtful else item for row, item in enumerate(learnt)]
 
 
 def _neighbours_say(vectors: Vector, given: NDArray[np.int64], labels: int) -> NDArray[np.float64]:

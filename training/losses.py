@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,6 +19,7 @@ _SOFTNESS = 2.0
 """Temperature of a teacher's probabilities (Hinton et al. 2015, section 2)."""
 _CONTRAST = 0.1
 """Temperature of the supervised contrastive loss."""
+_TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,13 @@ class Objective:
         config: the weights of the terms.
         anchors: the unit vectors that those of the texts are held near, shape `(n, width)`.
         teaching: for each head what teachers make of the texts, as log-probabilities of shape `(n, labels)`.
+        balance: for each head how much its labels weigh, shape `(labels,)`; those of heads left out weigh 1.
     """
 
     config: TrainingConfig
     anchors: Tensor
     teaching: Mapping[str, Tensor] = field(default_factory=dict)
+    balance: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, reading: Reading, batch: Batch) -> Tensor:
         """The loss of a batch without the terms that need a second pass."""
@@ -59,13 +64,33 @@ class Objective:
             losses = functional.cross_entropy(
                 logits[known], labels[known], label_smoothing=self.config.label_smoothing, reduction="none"
             )
-            loss = (1.0 - share) * (losses * batch.weights[known]).sum() / len(labels)
+            weights = batch.weights[known]
+            if head in self.balance:
+                weights = weights * self.balance[head][labels[known]]
+            loss = (1.0 - share) * (losses * weights).sum() / len(labels)
         if share:
             taught = (self.teaching[head][batch.rows] / _SOFTNESS).log_softmax(-1)
             learnt = (logits / _SOFTNESS).log_softmax(-1)
             distance = functional.kl_div(learnt, taught, log_target=True, reduction="batchmean")
             loss = loss + share * _SOFTNESS**2 * distance
         return loss
+
+
+def balanced_weights(labels: NDArray[np.int64], balance: float, size: int) -> Tensor:
+    """How much each label weighs, so that rare ones are not outvoted.
+
+    Args:
+        labels: one for each text; those without one do not count.
+        balance: 0 for all weights alike, 1 for labels that weigh the same in all.
+        size: how many labels there are.
+
+    Returns:
+        Weights, shape `(size,)`; over the texts their mean is 1.
+    """
+    counts = np.bincount(labels[labels != NO_LABEL], minlength=size)
+    weights = np.maximum(counts, 1).astype(np.float32) ** -balance
+    weights *= counts.sum() / max((weights * counts).sum(), _TINY)
+    return torch.from_numpy(weights)
 
 
 def divergence(first: Reading, second: Reading) -> Tensor:

@@ -41,7 +41,7 @@ from training.evaluate import evaluate, faq_metrics
 from training.example_faults import example_faults
 from training.export import export_graph, keep_graph
 from training.fit import Progress, count_steps, fit, frozen_layers, held_out_score
-from training.label_issues import find_label_issues
+from training.label_issues import doubt_labels, find_label_issues
 from training.prepare import Prepared, TrainingSet, prepare
 from training.probe import fit_heads
 from training.processes import Processes
@@ -213,7 +213,11 @@ def learn(
         The best held-out score.
     """
     learnt, pad_id = prepared.learnt, prepared.pad_id
-    anchors = fit_heads(reader, learnt, pad_id) if config.trained_layers or config.layers else None
+    read_first = config.trained_layers or config.layers or config.doubted < 1.0
+    anchors = fit_heads(reader, learnt, pad_id) if read_first else None
+    if anchors is not None and config.doubted < 1.0:
+        learnt = doubt_labels(learnt, prepared.taught, anchors, config.doubted)
+        fit_heads(reader, learnt, pad_id)
     if config.layers:
         keep_layers(reader, config.layers)
         fit_heads(reader, learnt, pad_id)

@@ -115,6 +115,46 @@ def test_the_same_seed_gives_the_same_model() -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_lower_layers_may_learn_more_slowly() -> None:
+    config = CONFIG.model_copy(update={"epochs": 1, "layer_decay": 0.01})
+    before = {name: value.clone() for name, value in small_reader({"intent": 3, "emotion": 2}, 2).state_dict().items()}
+    moved = {}
+    for name, value in trained(config)[0].state_dict().items():
+        layer = name.removeprefix("encoder.encoder.layer.")[:1]
+        if layer in "01":
+            moved.setdefault(layer, []).append(float((value - before[name]).abs().mean()))
+    assert 0 < np.mean(moved["0"]) < 0.1 * np.mean(moved["1"])
+
+
+def test_the_last_weights_may_count_alike_in_the_average() -> None:
+    config = CONFIG.model_copy(update={"epochs": 1, "swa": 0.5})
+    reader, features = small_reader({"intent": 3}), texts(64)
+    name = "heads.intent.weight"
+    seen = []
+
+    def keep(_: int) -> None:
+        seen.append(reader.state_dict()[name].clone())
+
+    fit(reader, features, texts(20, seed=1), [], config, 0, anchors=np.zeros((64, 32), np.float32), after_step=keep)
+    assert len(seen) == 8
+    torch.testing.assert_close(reader.state_dict()[name], torch.stack(seen[4:]).mean(0))
+
+
+def test_rare_labels_are_heard_where_they_weigh_more() -> None:
+    few = [Features((1, 20 + i % 20, 5, 2), {"intent": 0}, None) for i in range(90)]
+    few += [Features((1, 20 + i % 20, 5, 2), {"intent": 1}, None) for i in range(10)]
+
+    def share_of_the_rare(balance: float) -> float:
+        reader = small_reader({"intent": 2})
+        config = CONFIG.model_copy(update={"class_balance": balance, "label_smoothing": 0.0, "anchor": 0.0})
+        fit(reader, few, few[:20], [], config, 0, anchors=np.zeros((100, 32), np.float32))
+        logits = torch.from_numpy(read_all(reader, few[:1], 0).logits["intent"])
+        return float(logits.softmax(-1)[0, 1])
+
+    assert share_of_the_rare(0.0) < 0.3
+    assert share_of_the_rare(1.0) > 0.35
+
+
 class StoppedError(Exception):
     pass
 

@@ -5,7 +5,11 @@ import sys
 import numpy as np
 import pytest
 
-from training.label_issues import find_label_issues
+from nlu.examples import Example
+from nlu.types import InputError
+from training import label_issues
+from training.datasets import Features
+from training.label_issues import doubt_labels, find_label_issues
 
 WRONG = {7: ("pay", "move"), 120: ("move", "stay"), 199: ("stay", "pay")}
 
@@ -41,3 +45,18 @@ def test_few_texts_and_a_single_label_give_none() -> None:
 def test_without_the_library_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     assert find_label_issues(*sample()) == []
+
+
+def test_doubted_labels_weigh_less() -> None:
+    vectors, labels = sample()
+    taught = [Example(str(row), labels={"intent": label} if label else {}) for row, label in enumerate(labels)]
+    learnt = [Features((1, 2), {}, None, weight=2.0)] * 242
+    vectors = np.concatenate([vectors, vectors[:2]])
+    weights = [item.weight for item in doubt_labels(learnt, taught, vectors, 0.25)]
+    assert weights == [0.5 if row in WRONG else 2.0 for row in range(242)]
+
+
+def test_nothing_can_be_doubted_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_issues, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"frontdesk\[train\]"):
+        doubt_labels([], [], np.zeros((0, 8), np.float32), 0.5)

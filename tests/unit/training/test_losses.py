@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -7,7 +8,7 @@ from torch.nn import functional
 from nlu.model import Reading
 from training.config import TrainingConfig
 from training.datasets import NO_LABEL, Batch
-from training.losses import Objective, contrastive_loss, divergence, shifted
+from training.losses import Objective, balanced_weights, contrastive_loss, divergence, shifted
 
 CONFIG = TrainingConfig(encoder="none", anchor=0, label_smoothing=0)
 
@@ -32,6 +33,24 @@ def test_a_missing_label_adds_nothing_and_weights_count() -> None:
     other = functional.cross_entropy(torch.tensor([[0.0, 1.0]]), torch.tensor([0]))
     found = objective(both, batch([0, 0, NO_LABEL], [1.0, 2.0, 9.0]))
     assert found.item() == pytest.approx((one + 2 * other).item() / 3)
+
+
+def test_a_label_weighs_as_the_balance_says() -> None:
+    plain = Objective(CONFIG, torch.tensor([[1.0, 0.0]] * 2))
+    weighed = Objective(CONFIG, plain.anchors, balance={"intent": torch.tensor([1.0, 3.0])})
+    both = reading([[2.0, 0.0], [2.0, 0.0]])
+    assert weighed(both, batch([0, 0])).item() == pytest.approx(plain(both, batch([0, 0])).item())
+    assert weighed(both, batch([1, 1])).item() == pytest.approx(3 * plain(both, batch([1, 1])).item())
+
+
+def test_balanced_labels_weigh_the_same_in_all() -> None:
+    labels = np.array([0] * 8 + [1] * 2 + [NO_LABEL] * 5)
+    assert balanced_weights(labels, 0.0, 3).tolist() == [1.0, 1.0, 1.0]
+    often, rare, _ = balanced_weights(labels, 1.0, 3).tolist()
+    assert 8 * often == pytest.approx(2 * rare)
+    assert 8 * often + 2 * rare == pytest.approx(10)
+    assert 1.0 < balanced_weights(labels, 0.5, 3)[1] < rare
+    assert balanced_weights(np.array([NO_LABEL]), 1.0, 2).isfinite().all()
 
 
 def test_vectors_are_held_near_their_anchors() -> None:

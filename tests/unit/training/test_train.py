@@ -17,6 +17,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertModel
 
 from nlu.attribution import attribute
+from nlu.calibration import softmax
 from nlu.examples import Example, Span
 from nlu.explain import explain
 from nlu.model import Reader
@@ -29,7 +30,8 @@ from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqError, FaqQuery
 from training.config import TrainingConfig
 from training.export import FINE, FULL, QUANTISED, Variant, export_graph
-from training.prepare import Prepared, TrainingSet, pair_faq
+from training.prepare import Prepared, TrainingSet, pair_faq, prepare
+from training.reading import read_all
 from training.train import learn, train_release
 from training.warm_start import fits
 
@@ -219,6 +221,20 @@ def test_what_is_rare_is_learnt_though_it_calibrates(
     assert [texts == part for _, texts in learnt] == [True]
     assert not made.metrics["held_out_learnt"]
     assert fits(made, many, examples())
+
+
+def test_a_doubted_label_is_not_learnt(little_bert: Path, tmp_path: Path) -> None:
+    mistaken = Example("where is my very red lamp", {"intent": "return_request"}, lang="en", split="train")
+    believed = []
+    for doubted in (1.0, 0.0):
+        settings = config(little_bert).model_copy(update={"trained_layers": 0, "doubted": doubted})
+        prepared = prepare(TrainingSet([*examples(), mistaken]), settings, tmp_path)
+        reader = prepared.reader(settings)
+        learn(prepared, reader, settings)
+        row = [example.text for example in prepared.taught].index(mistaken.text)
+        chances = softmax(read_all(reader, prepared.learnt[row : row + 1], prepared.pad_id).logits["intent"])
+        believed.append(chances[0, prepared.sets.heads["intent"].index("return_request")])
+    assert believed[1] < 0.5 * believed[0]
 
 
 def test_a_release_may_have_entities_alone(little_bert: Path, tmp_path: Path) -> None:
