@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from bot.channels.web_texts import TEXTS
 from tests.e2e.console import AgentDesk, open_page
@@ -153,6 +153,28 @@ def test_what_an_agent_wrote_before_the_next_answer_is_shown_after_it(
     assert visitor.said[9] == "Your refund was paid today."
     assert says(visitor.said[10], "agent_left", "en")
     expect(visitor.page.locator(".offers").get_by_role("button", name=COST["en"], exact=True)).to_be_visible()
+
+
+def test_an_answer_that_comes_late_stands_before_the_next_one(browser: Browser, server: Server) -> None:
+    visitor = Visitor(browser, server, "en")
+    held: list[Route] = []
+    visitor.page.route("**/chat/messages", lambda route: held.append(route))  # noqa: PLW0108 - it takes no builtin
+    visitor.page.route("**/chat/messages?after=*", lambda route: route.fulfill(json={"messages": []}))
+    visitor.write(ASKED["en"])
+    expect(visitor.bubbles).to_have_count(2)
+    visitor.page.wait_for_timeout(200)
+    late = held.pop()
+    answer = late.fetch()
+    visitor.page.unroute("**/chat/messages")
+    visitor.write(COST["en"])
+    assert says(visitor.waits_for(4), "delivery_cost", "en")
+    late.fulfill(response=answer)
+    visitor.waits_for(5)
+    assert visitor.said[1:3] == [ASKED["en"], COST["en"]]
+    assert says(visitor.said[3], "delivery_time", "en")
+    assert says(visitor.said[4], "delivery_cost", "en")
+    visitor.page.reload()
+    expect(visitor.bubbles).to_have_count(5)
 
 
 def test_the_language_can_be_switched_and_stays(browser: Browser, server: Server) -> None:

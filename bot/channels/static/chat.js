@@ -55,6 +55,13 @@ function addBubble(author, text, at) {
   return message;
 }
 
+// An answer that had to wait longer than the next one stands before it; what agents write is new, and stays below.
+function putInOrder(message, item) {
+  message.dataset.id = item.id;
+  const next = [...messages.children].find((each) => Number(each.dataset.id) > item.id);
+  if (next && item.author === "bot" && item.turn) messages.insertBefore(message, next);
+}
+
 function showOffers(buttons) {
   offers.replaceChildren(...buttons.map((button) => {
     const offer = make("button", "", button.label);
@@ -110,6 +117,7 @@ function receive(list) {
     if (seen.has(item.id)) continue;
     seen.add(item.id);
     const message = addBubble(item.author, item.text, item.at);
+    putInOrder(message, item);
     if (item.attachment === "export") addFile(message);
     if (item.author === "bot" && item.turn) addMarks(message, item.turn);
     if (item.id > latest) {
