@@ -279,7 +279,7 @@ def build_telegram(services: Services) -> TelegramChannel | None:
     if settings.telegram_token is None:
         return None
     secret = settings.telegram_webhook_secret
-    return TelegramChannel(
+    telegram = TelegramChannel(
         token=settings.telegram_token.get_secret_value(),
         api_url=settings.telegram_api_url,
         intake=services.intake,
@@ -294,6 +294,8 @@ def build_telegram(services: Services) -> TelegramChannel | None:
         timing=Timing(between=1 / settings.telegram_rate),
         moments=services.state,
     )
+    services.intake.when_answered(telegram.notify)
+    return telegram
 
 
 def build_app(services: Services) -> FastAPI:

@@ -71,8 +71,17 @@ class MessageIntake:
         self._guard = threading.Lock()
         self._failures: dict[tuple[str, str], int] = {}
         self._stopping = threading.Event()
+        self._tell: Callable[[str], None] = lambda _: None
         self._threads = [threading.Thread(target=self._work, name=f"answer-{i}", daemon=True) for i in range(workers)]
         self._threads.append(threading.Thread(target=self._sweep, name="answer-sweep", daemon=True))
+
+    def when_answered(self, tell: Callable[[str], None]) -> None:
+        """Has the channel of each answered message told, so that the replies need not wait until somebody looks.
+
+        Args:
+            tell: called from any thread.
+        """
+        self._tell = tell
 
     def start(self) -> None:
         """Starts the workers and the sweep."""
@@ -175,6 +184,7 @@ class MessageIntake:
                 raise UnavailableError("An internal error; the message is tried again.") from error
             self._pipeline.give_up(message)
         self._failures.pop(key, None)
+        self._tell(message.channel)
         return document
 
     def _store(self, message: IncomingMessage) -> bool:

@@ -91,9 +91,14 @@ class TelegramChannel:
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
-    def notify(self) -> None:
-        """Says, from any thread, that the outbox may hold something new."""
-        self._sender.notify()
+    def notify(self, channel: str = CHANNEL) -> None:
+        """Says, from any thread, that the outbox may hold something new for a channel; other channels are not its own.
+
+        Args:
+            channel: whose.
+        """
+        if channel == CHANNEL:
+            self._sender.notify()
 
     async def start(self) -> None:
         """Connects and serves in the background until `stop`; while Telegram is away, it goes on trying.

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 
 import structlog
@@ -60,8 +61,9 @@ class Pace:
     def begin(self) -> None:
         """Begins anew in the event loop that runs now; what is booked stays so."""
         self._turns = asyncio.Lock()
+        self._later = asyncio.Lock()
 
-    async def turn_of(self, chat: int) -> None:
+    async def turn_of(self, chat: int, *, again: bool = False) -> None:
         """Waits until a message to a chat may leave: first for the chat's moment, then for that of all together.
 
         One message at a time books the moment of all, so that who gives up waiting takes at most one from others. The
@@ -69,10 +71,12 @@ class Pace:
 
         Args:
             chat: to whom.
+            again: whether it was tried before. Of these at most one is in line at a time, so that many that Telegram
+                refused together hold up no other chat.
         """
         apart, slack = self._limits(chat)
         await asyncio.sleep(max(self.of_chat(chat), await self._shared(str(chat), apart, slack) or 0.0))
-        async with self._turns:
+        async with self._later if again else nullcontext(), self._turns:
             own = self.of_all()
             try:
                 await asyncio.sleep(max(own, await self._shared_by_all()))

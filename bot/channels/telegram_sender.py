@@ -36,6 +36,9 @@ CONCURRENT = 16
 CLAIMED = 128
 """How many messages this process holds at most, those included that wait for the moment when they may leave."""
 
+GATHERING = 0.02
+"""How many seconds after a claim the next one waits, for what is delivered and answered meanwhile."""
+
 TOO_LARGE = "Too Large"
 """What status 413 is called in every version of Python; the library tells it from a lost connection by that only."""
 
@@ -167,8 +170,7 @@ class OutboxSender:
                 failures = 0
                 for outgoing in claimed:
                     self._start(outgoing)
-                if not claimed:
-                    await self._sleep(stop)
+                await (asyncio.sleep(GATHERING) if claimed else self._sleep(stop))
         finally:
             self._loop = None
             await self._finish()
@@ -252,7 +254,7 @@ class OutboxSender:
         try:
             for part in parts[len(taken) :]:
                 last = len(taken) == len(parts) - 1
-                await self._pace.turn_of(chat)
+                await self._pace.turn_of(chat, again=outgoing.attempts > 0)
                 markup = keyboard(outgoing.buttons, outgoing.turn if outgoing.judged else None) if last else None
                 async with self._on_the_way:
                     message = await self._bot.send_message(chat, part, reply_markup=markup, reply_parameters=quoted)
@@ -281,7 +283,7 @@ class OutboxSender:
         if len(content) > FileSizeLimit.FILESIZE_UPLOAD:
             limit = f"Telegram takes at most {FileSizeLimit.FILESIZE_UPLOAD:d} bytes"
             raise DeliveryError(f"the file has {len(content)} bytes, and {limit}", permanent=True)
-        await self._pace.turn_of(chat)
+        await self._pace.turn_of(chat, again=outgoing.attempts > 0)
         async with self._on_the_way:
             return (await self._bot.send_document(chat, content, filename=FILE_NAME)).message_id
 

@@ -122,6 +122,9 @@ def test_notify_wakes_the_sender(double: TelegramDouble, outbox: MemoryOutbox, i
         wait_until(lambda: intake.texts == ["hi"])
         time.sleep(0.2)
         outbox.add(ANN, "at once")
+        run.channel.notify("web")
+        time.sleep(0.2)
+        assert not double.messages(ANN)
         run.channel.notify()
         double.wait_for(ANN, timeout=5)
 

@@ -51,7 +51,8 @@ class ApiServer:
         self._names = {name.lower(): name for name in (*self.api.methods, "getUpdates")}
         self._transports: dict[tuple[str, int], asyncio.Transport] = {}
         self._polls = 0
-        self._socket = socket.socket()
+        # Only where TCP is named does asyncio send small packets at once, as Telegram does.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         app = Starlette(

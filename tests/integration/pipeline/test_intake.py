@@ -52,6 +52,16 @@ def test_an_edit_of_the_last_message_stands_for_it(house: House) -> None:
     assert [document["decision"]["kind"] for document in (missed, again, other)] == ["clarify", "clarify", "handover"]
 
 
+def test_the_channel_of_each_answered_message_is_told(house: House) -> None:
+    told: list[str] = []
+    house.intake.when_answered(told.append)
+    house.intake.start()
+    house.intake.accept(house.says("#greeting", conversation="telegram:5"))
+    wait_until(lambda: len(told) == 1)
+    house.intake.answer(house.says("#greeting"))
+    assert told == ["telegram", "api"]
+
+
 def test_messages_of_a_conversation_are_answered_in_order(house: House) -> None:
     for number in range(12):
         house.intake.accept(house.says(f"#greeting {number}", number))

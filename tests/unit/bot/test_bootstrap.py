@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import cast
+from unittest.mock import MagicMock
 
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bot import bootstrap
 from bot.channels.telegram import TelegramChannel
 from bot.errors import SettingsError
+from bot.settings import Settings
 
 
 class FailingChannel:
@@ -25,6 +30,17 @@ class FailingChannel:
             raise self.errors.pop(0)
         self.serves.set()
         await stop.wait()
+
+
+def test_an_answer_wakes_the_telegram_channel() -> None:
+    told: list[Callable[[str], None]] = []
+    services = MagicMock(
+        settings=Settings(telegram_token=SecretStr("123456789:AAE-token")),
+        intake=SimpleNamespace(when_answered=told.append),
+    )
+    channel = bootstrap.build_telegram(services)
+    assert channel is not None
+    assert told == [channel.notify]
 
 
 def test_a_telegram_channel_that_ends_is_reported_and_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:

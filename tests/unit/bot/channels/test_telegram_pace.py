@@ -96,6 +96,21 @@ async def seconds_of(turns: Iterable[Coroutine[Any, Any, None]]) -> float:
     return monotonic() - began
 
 
+def test_what_is_tried_again_holds_up_no_other_chat() -> None:
+    async def run() -> tuple[float, float]:
+        pace, began = Pace(Timing(between=0.05, between_own=0.0)), monotonic()
+        again = asyncio.gather(*(pace.turn_of(chat, again=True) for chat in range(1, 21)))
+        await asyncio.sleep(0.01)
+        await pace.turn_of(99)
+        waited = monotonic() - began
+        await again
+        return waited, monotonic() - began
+
+    waited, whole = asyncio.run(run())
+    assert waited < 0.4
+    assert whole >= 20 * 0.05 - 0.01
+
+
 def test_processes_that_share_a_book_keep_to_one_pace() -> None:
     async def run() -> tuple[float, float]:
         timing, book = Timing(between=0.02, between_own=0.1), Book()
