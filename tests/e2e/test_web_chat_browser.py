@@ -161,8 +161,8 @@ def test_an_answer_that_comes_late_stands_before_the_next_one(browser: Browser, 
     visitor.page.route("**/chat/messages", lambda route: held.append(route))  # noqa: PLW0108 - it takes no builtin
     visitor.page.route("**/chat/messages?after=*", lambda route: route.fulfill(json={"messages": []}))
     visitor.write(ASKED["en"])
-    expect(visitor.bubbles).to_have_count(2)
-    visitor.page.wait_for_timeout(200)
+    while not held:
+        visitor.page.wait_for_timeout(20)
     late = held.pop()
     answer = late.fetch()
     visitor.page.unroute("**/chat/messages")
