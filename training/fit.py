@@ -118,16 +118,11 @@ def fit(
     per_epoch = steps // config.epochs
     lower = LowerLayers(reader, features, frozen_layers(reader, config), pad_id)
     taught = {head: values.to(device) for head, values in (teaching or {}).items()}
-    balance = {
-        name: balanced_weights(label_array(features, name), config.class_balance, reader.head(name).out_features)
-        for name in reader.heads
-    }
-    objective = Objective(
-        config,
-        torch.from_numpy(anchors).to(device),
-        taught,
-        {name: weights.to(device) for name, weights in balance.items()},
-    )
+    balance = {}
+    for name in reader.heads:
+        labels = label_array(features, name)
+        balance[name] = balanced_weights(labels, config.class_balance, reader.head(name).out_features).to(device)
+    objective = Objective(config, torch.from_numpy(anchors).to(device), taught, balance)
     pairs = _PairSampler(faq_pairs, config)
     averaged = {name: parameter.detach().clone() for name, parameter in trained.items()}
     best = {name: value.clone() for name, value in averaged.items()}

@@ -158,7 +158,11 @@ def test_what_an_agent_wrote_before_the_next_answer_is_shown_after_it(
 def test_an_answer_that_comes_late_stands_before_the_next_one(browser: Browser, server: Server) -> None:
     visitor = Visitor(browser, server, "en")
     held: list[Route] = []
-    visitor.page.route("**/chat/messages", lambda route: held.append(route))  # noqa: PLW0108 - it takes no builtin
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visitor.page.route("**/chat/messages", hold)
     visitor.page.route("**/chat/messages?after=*", lambda route: route.fulfill(json={"messages": []}))
     visitor.write(ASKED["en"])
     while not held:
