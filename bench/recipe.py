@@ -22,6 +22,8 @@ from bench.releases import Setup, Trained, train
 from nlu.runtime import GRAPH_FILE
 
 _UNSEEN = 1500
+_NEXT_TEACHER = 100
+"""From the seed of one teacher to that of the next; the seeds of a bench lie closer together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,16 @@ class Change:
     Attributes:
         name: for people.
         settings: of `frontdesk train`, over the defaults.
-        teacher: whether it learns from the default recipe's release.
+        teachers: from how many releases of the default recipe, each with its own seed, it learns.
         shots: how many examples an intent it learns from; 0 for all.
+        unlabelled: whether the other texts are learnt without their labels, as the first teacher reads them.
     """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
-    teacher: bool = False
+    teachers: int = 0
     shots: int = 0
+    unlabelled: bool = False
 
 
 CHANGES = (
@@ -55,18 +59,22 @@ CHANGES = (
     Change("supervised contrastive 0.1", {"contrastive": 0.1}),
     Change("R-Drop 0.5", {"rdrop": 0.5}),
     Change("adversarial 0.02", {"adversarial": 0.02}),
-    Change("learns from its like", teacher=True),
+    Change("learns from its like", teachers=1),
+    Change("learns from three of its like", teachers=3),
     Change("LoRA", {"method": "lora", "learning_rate": 1e-3}),
     Change("AdaLoRA", {"method": "adalora", "learning_rate": 1e-3}),
     Change("IA3", {"method": "ia3", "learning_rate": 1e-2}),
     Change("3 of 6 layers", {"layers": 3}),
-    Change("3 of 6 layers with teacher", {"layers": 3}, teacher=True),
+    Change("3 of 6 layers with teacher", {"layers": 3}, teachers=1),
     Change("5-shot", shots=5),
+    Change("5-shot not drawn together first", {"contrastive_first": 0}, shots=5),
+    Change("5-shot as with all examples", {"contrastive_first": 0, "epochs": 5}, shots=5),
     Change("5-shot without held-out texts", {"learn_held_out": 0}, shots=5),
     Change("5-shot without names of labels", {"label_names": 0}, shots=5),
     Change("5-shot heads alone", {"trained_layers": 0}, shots=5),
     Change("5-shot with slips", {"noise": 1.0}, shots=5),
     Change("5-shot with synonyms", {"synonyms": 1.0}, shots=5),
+    Change("5-shot with unlabelled texts", teachers=1, shots=5, unlabelled=True),
 )
 
 
@@ -157,6 +165,9 @@ def _train(setup: Setup, change: Change, known: Path, seed: int) -> Trained:
         config = setup.work / "recipe" / f"{name}.yaml"
         config.write_text(yaml.safe_dump(change.settings), "utf-8")
         arguments += ["--config", config]
-    if change.teacher:
-        arguments += ["--teacher", _train(setup, CHANGES[0], known, seed).folder]
+    for more in range(change.teachers):
+        like = Change("5-shot" if change.shots else "default", shots=change.shots)
+        arguments += ["--teacher", _train(setup, like, known, seed + _NEXT_TEACHER * more).folder]
+    if change.unlabelled:
+        arguments += ["--unlabelled", known]
     return train(setup, name, arguments, seed)

@@ -22,6 +22,9 @@ CACHE = ROOT / "var" / "test-cache"
 CONFIG = "seed: 13\n"
 TRAINING_SECONDS = 3600
 
+# As for the command, and before any test loads torch.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 # How long an example takes says more about what else runs on the machine than about the code.
 settings.register_profile("frontdesk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("frontdesk")

@@ -18,7 +18,7 @@ class TrainingConfig(BaseModel):
         encoder: a pretrained encoder by name, a local folder or a hub id.
         languages: languages the vocabulary is kept for.
         seed: seed of every random choice.
-        epochs: passes over the examples at most.
+        epochs: passes over the examples at most; where nothing is said and intents have few examples, 12.
         batch_size: examples a step.
         learning_rate: peak rate of the encoder.
         head_learning_rate: peak rate of the heads.
@@ -31,6 +31,8 @@ class TrainingConfig(BaseModel):
         faq_weight: weight of the contrastive loss between an FAQ question and its variants.
         entity_weight: weight of the token head's loss.
         contrastive: weight of a loss that draws texts of one label together.
+        contrastive_first: passes over the examples, before all others, that only draw texts of one intent together;
+            where nothing is said and intents have few examples, 5.
         rdrop: weight of how much two passes over a text may differ through dropout; takes twice the time.
         adversarial: how far states are moved against the heads, as a share of their length; takes twice the time.
         distil: share of the heads' loss that comes from teachers, where there are any.
@@ -80,6 +82,7 @@ class TrainingConfig(BaseModel):
     faq_weight: float = Field(0.3, ge=0)
     entity_weight: float = Field(0.5, ge=0)
     contrastive: float = Field(0.0, ge=0)
+    contrastive_first: int = Field(0, ge=0, le=1000)
     rdrop: float = Field(0.0, ge=0)
     adversarial: float = Field(0.0, ge=0, lt=1)
     distil: float = Field(0.7, ge=0, le=1)

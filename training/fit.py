@@ -1,36 +1,33 @@
 """The training loop: one encoder, all heads, the vector kept near the pretrained encoder's.
 
 `fit` runs epochs; the joint loss is `training.losses.Objective`. The anchor term keeps the sentence vector fit
-for retrieval while the heads learn; the FAQ term pulls a question and its variants together (InfoNCE with in-batch
-negatives, as sentence-transformers' MultipleNegativesRankingLoss).
+for retrieval while the heads learn; the FAQ term pulls a question and its variants together.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nlu.model import Reader, Reading
+from nlu.model import Reader
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.config import TrainingConfig
-from training.datasets import NO_LABEL, Batch, Features, bucketed_batches, collate, label_array
-from training.losses import Objective, balanced_weights, divergence, shifted
+from training.datasets import NO_LABEL, Features, bucketed_batches, collate, label_array
+from training.losses import Objective, balanced_weights, divergence, ranking_loss, shifted
+from training.optimizing import frozen_layers, parameter_groups, set_rates, trained_parameters
 from training.processes import Processes
-from training.reading import LowerLayers, Readings, autocast, read_all
+from training.reading import LowerLayers, Readings, read_all, read_upper
 
 _PAIRS_EVERY = 4
 """Steps from one batch of FAQ pairs to the next."""
-_LAYER = re.compile(r"\.layer\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +106,9 @@ def fit(
     processes = processes or Processes.join()
     device = processes.device
     reader.to(device)
-    trained = _trained_parameters(reader, config)
+    trained = trained_parameters(reader, config)
     processes.equalise(trained.values())
-    optimizer = torch.optim.AdamW(_groups(trained, config), fused=True)
+    optimizer = torch.optim.AdamW(parameter_groups(trained, config), fused=True)
     labelled = [row for row, item in enumerate(features) if _is_labelled(item)]
     lengths = [len(features[row].ids) for row in labelled]
     steps = count_steps(features, config)
@@ -135,23 +132,23 @@ def fit(
         for place in range(state.step - epoch * per_epoch, per_epoch):
             torch.manual_seed(config.seed * 1_000_003 + state.step * processes.count + processes.place)
             reader.train()
-            _set_rates(optimizer, state.step, steps, config)
+            set_rates(optimizer, state.step, steps, config)
             rows = processes.share([labelled[i] for i in batches[place]])
             batch = collate(features, rows, list(reader.heads), pad_id).to(device)
             hidden = lower(reader, batch).requires_grad_(config.adversarial > 0)
-            reading = _read(reader, hidden, batch, lower.depth)
+            reading = read_upper(reader, hidden, batch, lower.depth)
             loss = objective(reading, batch)
             if config.rdrop:
-                again = _read(reader, hidden, batch, lower.depth)
+                again = read_upper(reader, hidden, batch, lower.depth)
                 loss = 0.5 * (loss + objective(again, batch)) + config.rdrop * divergence(reading, again)
             if config.faq_weight and faq_pairs and state.step % _PAIRS_EVERY == 0:
                 paired = collate(features, pairs.draw(state.step, processes.place), (), pad_id).to(device)
-                reading = _read(reader, lower(reader, paired), paired, lower.depth)
-                loss = loss + config.faq_weight * pairs.loss(reading.vector) + objective.anchor(reading, paired)
+                reading = read_upper(reader, lower(reader, paired), paired, lower.depth)
+                loss = loss + config.faq_weight * ranking_loss(reading.vector) + objective.anchor(reading, paired)
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             if config.adversarial:
-                moved = _read(reader, shifted(hidden, config.adversarial), batch, lower.depth)
+                moved = read_upper(reader, shifted(hidden, config.adversarial), batch, lower.depth)
                 torch.autograd.backward(objective(moved, batch))
             processes.average_gradients(trained.values())
             nn.utils.clip_grad_norm_(trained.values(), 1.0)
@@ -194,65 +191,11 @@ def _standard_error(score: float, texts: int) -> float:
     return math.sqrt(max(score * (1.0 - score), 0.0) / max(texts, 1))
 
 
-def frozen_layers(reader: Reader, config: TrainingConfig) -> int:
-    """How many of the lowest layers stay as they are."""
-    return max(0, len(reader.encoder.encoder.layer) - config.trained_layers)
-
-
-def _trained_parameters(reader: Reader, config: TrainingConfig) -> dict[str, nn.Parameter]:
-    """Freezes embeddings and the lowest layers; returns what is left to train, by name."""
-    reader.encoder.embeddings.requires_grad_(False)
-    for layer in reader.encoder.encoder.layer[: frozen_layers(reader, config)]:
-        layer.requires_grad_(False)
-    return {name: parameter for name, parameter in reader.named_parameters() if parameter.requires_grad}
-
-
-def _groups(trained: dict[str, nn.Parameter], config: TrainingConfig) -> list[dict[str, Any]]:
-    """Parameter groups: matrices decay, the rest does not; heads, and layers where that is set, have their own rates.
-
-    Lower layers hold what is more general, so they may move less (Howard & Ruder 2018, discriminative fine-tuning).
-    """
-    groups: dict[tuple[float, float], dict[str, Any]] = {}
-    top = max((_layer_of(name) for name in trained), default=0)
-    for name, parameter in trained.items():
-        peak = config.learning_rate * config.layer_decay ** (top - _layer_of(name))
-        if name.startswith(("heads.", "tagger.")):
-            peak = config.head_learning_rate
-        decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        group = groups.setdefault((peak, decay), {"params": [], "peak": peak, "weight_decay": decay})
-        group["params"].append(parameter)
-    return list(groups.values())
-
-
-def _layer_of(parameter: str) -> int:
-    """The number of the layer that a parameter belongs to by its name, from 0; 0 for those of no layer."""
-    found = _LAYER.search(parameter)
-    return int(found[1]) if found else 0
-
-
-def _set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, config: TrainingConfig) -> None:
-    """Linear warm-up, then linear decay to a twentieth."""
-    rise = max(1, int(steps * config.warmup))
-    factor = (step + 1) / rise if step < rise else 1.0 - 0.95 * (step - rise) / max(1, steps - rise)
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
-
-
-def _read(reader: Reader, hidden: Tensor, batch: Batch, depth: int) -> Reading:
-    """A forward pass through the layers that learn, from the states before the first of them."""
-    with autocast(hidden.device):
-        hidden = reader.run_layers(hidden, batch.mask, depth)
-    return reader.read(hidden, batch.mask)
-
-
 class _PairSampler:
-    """Draws batches of FAQ pairs, each entry at most once a batch, and gives their contrastive loss."""
+    """Draws batches of FAQ pairs, each entry at most once a batch."""
 
     def __init__(self, pairs: Sequence[FaqPair], config: TrainingConfig) -> None:
-        from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-
         self.pairs, self.config = pairs, config
-        self.ranking = MultipleNegativesRankingLoss(model=nn.Identity(), scale=20.0)
 
     def draw(self, step: int, process: int = 0) -> list[int]:
         """Rows of the left texts of some pairs, then of their right texts."""
@@ -263,11 +206,6 @@ class _PairSampler:
             if len(drawn) == self.config.batch_size // 2:
                 break
         return [pair.left for pair in drawn.values()] + [pair.right for pair in drawn.values()]
-
-    def loss(self, vectors: Tensor) -> Tensor:
-        """The contrastive loss of what was drawn, from vectors of shape `(2 * pairs, width)`."""
-        ranking_loss: Tensor = self.ranking.compute_loss_from_embeddings(list(vectors.chunk(2)), torch.empty(0))
-        return ranking_loss
 
 
 def _share_kept(step: int, steps: int, config: TrainingConfig) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from nlu.model import Reading
@@ -19,6 +19,8 @@ _SOFTNESS = 2.0
 """Temperature of a teacher's probabilities (Hinton et al. 2015, section 2)."""
 _CONTRAST = 0.1
 """Temperature of the supervised contrastive loss."""
+_SHARPNESS = 20.0
+"""What cosines are multiplied by in the ranking loss."""
 _TINY = 1e-12
 
 
@@ -109,6 +111,24 @@ def divergence(first: Reading, second: Reading) -> Tensor:
         for one, other in ((left, right), (right, left)):
             total = total + 0.5 * functional.kl_div(one, other, log_target=True, reduction="batchmean")
     return total / max(1, len(first.logits))
+
+
+def ranking_loss(vectors: Tensor) -> Tensor:
+    """Draws the two texts of each pair together, and apart from the texts of the other pairs.
+
+    InfoNCE with in-batch negatives, as sentence-transformers has it (Henderson et al. 2017, section 4.4).
+
+    Args:
+        vectors: of the first texts, then of the second texts in the same order, shape `(2 * pairs, width)`.
+
+    Returns:
+        The mean over the first texts.
+    """
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    ranking = MultipleNegativesRankingLoss(model=nn.Identity(), scale=_SHARPNESS)
+    loss: Tensor = ranking.compute_loss_from_embeddings(list(vectors.chunk(2)), torch.empty(0))
+    return loss
 
 
 def contrastive_loss(vectors: Tensor, labels: Tensor) -> Tensor:

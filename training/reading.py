@@ -159,3 +159,20 @@ class LowerLayers:
             hidden = reader.run_layers(reader.embed(batch.ids), batch.mask, 0, self.depth)
         reader.train(training)
         return hidden.float()
+
+
+def read_upper(reader: Reader, hidden: Tensor, batch: Batch, depth: int) -> Reading:
+    """A forward pass through the layers that learn.
+
+    Args:
+        reader: the model.
+        hidden: states before the first of these layers, shape `(batch, tokens, width)`.
+        batch: the texts.
+        depth: how many layers are frozen.
+
+    Returns:
+        What the model reads.
+    """
+    with autocast(hidden.device):
+        hidden = reader.run_layers(hidden, batch.mask, depth)
+    return reader.read(hidden, batch.mask)

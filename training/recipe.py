@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from statistics import median
+
 from training.config import TrainingConfig
 from training.prepare import TrainingSet
+
+FEW = 20
+"""With at most so many examples an intent, in the middle, the recipe is another one."""
+
+_FEW_EPOCHS = 12
+_FEW_TOGETHER = 5
 
 
 def choose_recipe(config: TrainingConfig, training_set: TrainingSet) -> TrainingConfig:
@@ -11,7 +20,7 @@ def choose_recipe(config: TrainingConfig, training_set: TrainingSet) -> Training
 
     The anchor serves retrieval, the distance to known texts and intents, which are worded as they are meant. Where a
     release has neither intents nor an FAQ it would only hold the encoder back: moods are said in the words of any
-    subject.
+    subject. Few examples are soon read, and want more passes, of which the first ones only compare them.
 
     Args:
         config: the settings; what they say themselves stays.
@@ -20,7 +29,12 @@ def choose_recipe(config: TrainingConfig, training_set: TrainingSet) -> Training
     Returns:
         The settings to train with.
     """
-    searched = bool(training_set.faq) or any("intent" in example.labels for example in training_set.examples)
-    if searched or "anchor" in config.model_fields_set:
-        return config
-    return config.model_copy(update={"anchor": 0.0})
+    intents = Counter(e.labels["intent"] for e in training_set.examples if "intent" in e.labels and e.split != "test")
+    chosen: dict[str, float] = {}
+    if not intents and not training_set.faq:
+        chosen["anchor"] = 0.0
+    if intents and median(intents.values()) <= FEW:
+        chosen |= {"epochs": _FEW_EPOCHS, "contrastive_first": _FEW_TOGETHER}
+    return config.model_copy(
+        update={name: value for name, value in chosen.items() if name not in config.model_fields_set}
+    )

@@ -20,9 +20,9 @@ from nlu.examples import fingerprint
 from nlu.types import InputError
 from training.config import TrainingConfig
 from training.fit import Progress
+from training.learn import learn
 from training.prepare import TrainingSet, prepare
 from training.recipe import choose_recipe
-from training.train import learn
 
 if TYPE_CHECKING:
     import optuna

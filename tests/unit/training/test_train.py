@@ -30,9 +30,10 @@ from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqError, FaqQuery
 from training.config import TrainingConfig
 from training.export import FINE, FULL, QUANTISED, Variant, export_graph
+from training.learn import learn
 from training.prepare import Prepared, TrainingSet, pair_faq, prepare
 from training.reading import read_all
-from training.train import learn, train_release
+from training.train import train_release
 from training.warm_start import fits
 
 COLOURS = ("red", "blue", "green", "white", "black")
