@@ -14,7 +14,7 @@ from tests.e2e.shop import says
 
 ASKED = {"en": "How long does delivery take?", "zh": "多久能送到？"}
 HUMAN = {"en": "Talk to a person", "zh": "转人工客服"}
-COST = {"en": "What does it cost?", "zh": "运费多少"}
+COST = {"en": "What does delivery cost?", "zh": "运费多少"}
 DETAIL = {"en": "it is about the blue kettle from Tuesday", "zh": "是周二买的那个蓝色水壶"}
 REPLY = {"en": "Hello, this is <b>Mei</b>.", "zh": "您好，我是<b>小美</b>。"}
 
