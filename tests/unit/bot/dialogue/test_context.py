@@ -12,6 +12,8 @@ LEANS = {
     "what about": ("what about the lamp", True),
     "a pronoun": ("When exactly do they expire if nobody uses them?", True),
     "much that says what it means": ("When does a gift card expire if nobody has used it for a year or two?", False),
+    "an ending": ("Without the receipt too?", True),
+    "the same word elsewhere": ("Am I too late to return my kettle?", False),
     "Chinese then": ("那周六呢？", True),
     "Chinese ending": ("礼品卡呢", True),
     "a Chinese pronoun": ("请问它在多长时间之内可以使用", True),
