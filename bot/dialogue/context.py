@@ -17,7 +17,8 @@ _TOGETHER = 1.5
 _LEAST_LEFT = 0.2
 _JOINED = re.compile(
     r"^(?:and|but|so|then|or|ok|okay|what about|how about)\b"
-    r"|\b(?:too|as well|either)[?.!]*$"
+    # Part of a sentence: "without the receipt too?", but not "can I pay by card too?".
+    r"|^(?:with|without|for|from|to|on|at|in|by|after|before|during)\b.*\b(?:too|as well|either)[?.!]*$"
     r"|^(?:那|那么|还有|然后|如果|要是|好的|好|行)|呢[?？。!！]*$",
     re.IGNORECASE,
 )
