@@ -8,7 +8,7 @@ from statistics import median
 from training.config import TrainingConfig
 from training.prepare import TrainingSet
 
-FEW = 20
+_FEW = 20
 """With at most so many examples an intent, in the middle, the recipe is another one."""
 
 _FEW_EPOCHS = 12
@@ -33,7 +33,7 @@ def choose_recipe(config: TrainingConfig, training_set: TrainingSet) -> Training
     chosen: dict[str, float] = {}
     if not intents and not training_set.faq:
         chosen["anchor"] = 0.0
-    if intents and median(intents.values()) <= FEW:
+    if intents and median(intents.values()) <= _FEW:
         chosen |= {"epochs": _FEW_EPOCHS, "contrastive_first": _FEW_TOGETHER}
     return config.model_copy(
         update={name: value for name, value in chosen.items() if name not in config.model_fields_set}
