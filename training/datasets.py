@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from statistics import median
 
 import numpy as np
 import torch
@@ -86,6 +87,12 @@ class Batch:
         labels = {head: values.to(device) for head, values in self.labels.items()}
         ids, mask, tags, weights = (x.to(device) for x in (self.ids, self.mask, self.tags, self.weights))
         return Batch(self.rows, ids, mask, labels, tags, weights)
+
+
+def usual_count(examples: Sequence[Example], head: str) -> float:
+    """How many examples a label of a head has, in the middle; infinite where none has one."""
+    counts = Counter(example.labels[head] for example in examples if head in example.labels)
+    return median(counts.values()) if counts else math.inf
 
 
 def label_sets(examples: Sequence[Example]) -> LabelSets:

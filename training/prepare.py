@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from retrieval.types import FaqEntry, FaqQuery
 from training.augmentation import augment
 from training.augmentation.faithful import Embed
 from training.config import TrainingConfig
-from training.datasets import Features, LabelSets, featurise, label_array, label_sets, split_held_out
+from training.datasets import Features, LabelSets, featurise, label_array, label_sets, split_held_out, usual_count
 from training.fit import FaqPair
 from training.reading import read_all
 
@@ -76,8 +75,7 @@ class Prepared:
     @property
     def usual_count(self) -> float:
         """How many examples a label has, in the middle, in the head where that is the most; infinite without heads."""
-        counts = [Counter(e.labels[head] for e in self.examples if head in e.labels) for head in self.sets.heads]
-        return max((median(count.values()) for count in counts), default=math.inf)
+        return max((usual_count(self.examples, head) for head in self.sets.heads), default=math.inf)
 
     @property
     def in_scope(self) -> list[int]:

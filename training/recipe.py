@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from statistics import median
+import math
 
 from training.config import TrainingConfig
+from training.datasets import usual_count
 from training.prepare import TrainingSet
 
 _FEW = 20
@@ -29,11 +29,11 @@ def choose_recipe(config: TrainingConfig, training_set: TrainingSet) -> Training
     Returns:
         The settings to train with.
     """
-    intents = Counter(e.labels["intent"] for e in training_set.examples if "intent" in e.labels and e.split != "test")
+    count = usual_count([example for example in training_set.examples if example.split != "test"], "intent")
     chosen: dict[str, float] = {}
-    if not intents and not training_set.faq:
+    if math.isinf(count) and not training_set.faq:
         chosen["anchor"] = 0.0
-    if intents and median(intents.values()) <= _FEW:
+    if count <= _FEW:
         chosen |= {"epochs": _FEW_EPOCHS, "contrastive_first": _FEW_TOGETHER}
     return config.model_copy(
         update={name: value for name, value in chosen.items() if name not in config.model_fields_set}
