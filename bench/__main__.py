@@ -36,8 +36,10 @@ class Name(StrEnum):
     SHOP = "shop"
     PIPELINE = "pipeline"
     READING = "reading"
+    RUNTIMES = "runtimes"
     SETS = "sets"
     RECIPE = "recipe"
+    POOLING = "pooling"
     FAQ = "faq"
     NEAREST = "nearest"
     LIVE = "live"
@@ -49,9 +51,15 @@ class Name(StrEnum):
     OUTAGES = "outages"
 
 
+_COMPARING = (Name.RECIPE, Name.POOLING)
+"""What chose the recipe; run by name only."""
+
+
 @app.command()
 def main(
-    names: Annotated[list[Name] | None, typer.Argument(help="Which to run; all but recipe by default.")] = None,
+    names: Annotated[
+        list[Name] | None, typer.Argument(help="Which to run; all but recipe and pooling by default.")
+    ] = None,
     data: Annotated[Path, typer.Option("--data", help="The folder of public data sets.")] = Path("../shared/data"),
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file as well, as they come.")
@@ -66,11 +74,13 @@ def main(
     ] = "",
     release: Annotated[
         Path | None,
-        typer.Option("--release", help="Take this trained release of the shop (shop, pipeline, reading, faq, live)."),
+        typer.Option(
+            "--release", help="Take this trained release of the shop (shop, pipeline, reading, runtimes, faq, live)."
+        ),
     ] = None,
 ) -> None:
     """Measure accuracy, speed and memory; a missed figure says so, and is no failure."""
-    chosen = list(dict.fromkeys(names or [name for name in Name if name is not Name.RECIPE]))
+    chosen = list(dict.fromkeys(names or [name for name in Name if name not in _COMPARING]))
     try:
         numbers = parse_seeds(seeds)
         check(chosen, data, json_file, release)
@@ -120,9 +130,11 @@ def measured(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> Ite
         nearest,
         outages,
         pipeline,
+        pooling,
         public_sets,
         reading,
         recipe,
+        runtimes,
         shop,
         telegram_faults,
     )
@@ -132,8 +144,10 @@ def measured(names: list[Name], setup: Setup, only: tuple[str, ...] = ()) -> Ite
         Name.SHOP: shop.measure,
         Name.PIPELINE: pipeline.measure,
         Name.READING: reading.measure,
+        Name.RUNTIMES: runtimes.measure,
         Name.SETS: partial(public_sets.measure, chosen=only),
         Name.RECIPE: partial(recipe.measure, chosen=only),
+        Name.POOLING: pooling.measure,
         Name.FAQ: faq.measure,
         Name.NEAREST: nearest.measure,
         Name.LIVE: live_edits.measure,
@@ -200,10 +214,10 @@ def check(names: list[Name], data: Path, json_file: Path | None, release: Path |
         InputError: a file or folder is missing; names it.
     """
     missing = [path for path in banking77.needed_files(data) if not path.is_file()]
-    if {Name.BANKING77, Name.RECIPE, Name.FAQ} & set(names) and missing:
+    if {Name.BANKING77, *_COMPARING, Name.FAQ} & set(names) and missing:
         raise InputError(
             f"{missing[0]}: there is no such file. Give the folder of the public data sets with --data, or name the "
-            "benchmarks that need none: shop, pipeline, reading."
+            "benchmarks that need none: shop, pipeline, reading, runtimes."
         )
     if release is not None and not (release / "manifest.json").is_file():
         raise InputError(f"{release}: is no release folder. Train one with `frontdesk train`, or leave --release out.")

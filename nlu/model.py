@@ -89,6 +89,19 @@ class Reader(nn.Module):
             hidden = layer(hidden, attend)
         return hidden
 
+    def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """The sentence vector of each text, shape `(batch, width)`: the mean over its real tokens.
+
+        Args:
+            hidden: states after the last layer, shape `(batch, tokens, width)`.
+            mask: True for real tokens, shape `(batch, tokens)`.
+
+        Returns:
+            The vectors, not normalised.
+        """
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
     def read(self, hidden: Tensor, mask: Tensor) -> Reading:
         """Pools last hidden states and applies the heads.
 
@@ -102,7 +115,7 @@ class Reader(nn.Module):
         # Heads cost nothing, and in bf16 their large weights would drown what tells close texts apart.
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.float()
-            vector = mean_pool(hidden, mask)
+            vector = self.pool(hidden, mask)
             pooled = self.dropout(vector)
             logits = {name: head(pooled) for name, head in self.heads.items()}
             tags = self.tagger(self.dropout(hidden)) if self.tagger is not None else None
@@ -119,17 +132,3 @@ class Reader(nn.Module):
             The reading of each text.
         """
         return self.read(self.run_layers(self.embed(ids), mask), mask)
-
-
-def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Averages hidden states over real tokens.
-
-    Args:
-        hidden: shape `(batch, tokens, width)`.
-        mask: True for real tokens, shape `(batch, tokens)`.
-
-    Returns:
-        Shape `(batch, width)`.
-    """
-    weights = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
