@@ -55,6 +55,7 @@ CHANGES = (
     Change("layer decay 0.9", {"layer_decay": 0.9}),
     Change("class balance 0.5", {"class_balance": 0.5}),
     Change("doubted labels at a third", {"doubted": 0.33}),
+    Change("held-out texts learnt as well", {"learn_held_out": 1000}),
     Change("8 epochs", {"epochs": 8}),
     Change("supervised contrastive 0.1", {"contrastive": 0.1}),
     Change("R-Drop 0.5", {"rdrop": 0.5}),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -147,6 +148,23 @@ def test_enough_is_held_out_where_hardly_two_examples_carry_the_same_labels() ->
     assert 30 <= len(held) <= 41
     for head in heads:
         assert {examples[i].labels[head] for i in known} == {example.labels[head] for example in examples}
+
+
+@given(st.integers(0, 99), st.integers(0, 600))
+def test_what_was_learnt_stays_learnt_when_examples_are_added_changed_or_reordered(seed: int, place: int) -> None:
+    before = [Example(f"text {i}", {"intent": f"{i % 23}"}) for i in range(600)]
+    known, held = split_held_out(before, 0.1, 600, seed)
+    assert len(held) == 60
+    after = [*before[place:], Example("new", {"intent": "3"}), *before[:place]]
+    after[0] = replace(after[0], text=f"{after[0].text} please")
+    learnt = {before[i].text for i in known}
+    again = {after[i].text for i in split_held_out(after, 0.1, 600, seed)[1]}
+    assert len(again & learnt) <= 4
+
+
+def test_another_seed_holds_out_other_texts() -> None:
+    examples = [Example(f"text {i}", {"intent": f"{i % 23}"}) for i in range(600)]
+    assert split_held_out(examples, 0.1, 600, 1) != split_held_out(examples, 0.1, 600, 2)
 
 
 def test_a_given_validation_split_is_the_one_that_is_held_out() -> None:
