@@ -29,7 +29,7 @@ from nlu.onnx_engine import IDS, MASK
 from nlu.runtime import ReleaseUnderstander, load_understander
 from nlu.torch_engine import load_reader
 from training.datasets import Features
-from training.export import FINE, FULL, QUANTISED, input_ranges
+from training.export import FULL, QUANTISED, input_ranges
 from training.graph import build_graph
 
 Ids = NDArray[np.int64]
@@ -106,7 +106,6 @@ def _onnx_runtime(reader: Reader, known: Sequence[Features]) -> dict[str, Run]:
     graphs = {
         FULL: build_graph(reader),
         QUANTISED: build_graph(reader, quantised=True, ranges=ranges),
-        FINE: build_graph(reader, quantised=True, fine=("outer",), ranges=ranges),
     }
     return {
         f"ONNX Runtime {name}, {_threads(threads)}": _session(graph, threads)

@@ -1,4 +1,4 @@
-"""Chooses the graph that serves a release: in 8 bits, coarse or fine, where that is faster and loses nothing."""
+"""Chooses the graph that serves a release: in 8 bits where that is faster and loses nothing."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ from training.datasets import NO_LABEL, Features, label_array
 from training.graph import build_graph, with_heads
 from training.reading import Readings, read_all, read_with
 
-FULL, QUANTISED, FINE = "fp32", "int8", "int8-fine"
-
-_FINE_PRODUCTS = ("outer",)
-"""Their inputs, which come from an activation, are what 8 bits of the usual kind lose most on."""
+FULL, QUANTISED = "fp32", "int8"
 
 ENTITIES = "entities"
 """Stands among the heads for the token head; a text is right where each of its tokens is."""
@@ -45,7 +42,7 @@ class Variant:
     """A way to run the model, and what it was measured to do on held-out texts.
 
     Attributes:
-        name: `fp32`, `int8`, or `int8-fine`, where what loses most by 8 bits has more scales.
+        name: `fp32` or `int8`.
         cosine: the mean cosine between its sentence vectors and the trained model's.
         agreement: for each head the share of texts that are given the same label; for `entities`, here and below, the
             same tags.
@@ -115,7 +112,6 @@ def export_graph(
     variants = [
         _measure(FULL, build_graph(reader), held, truth, pad_id),
         _measure(QUANTISED, build_graph(reader, quantised=True, ranges=ranges), held, truth, pad_id),
-        _measure(FINE, build_graph(reader, quantised=True, fine=_FINE_PRODUCTS, ranges=ranges), held, truth, pad_id),
     ]
     if variants[0].cosine < 1 - _EXACT:
         raise ReleaseError(
@@ -162,7 +158,7 @@ def _write(folder: Path, graph: bytes) -> None:
 
 
 def input_ranges(reader: Reader, features: Sequence[Features], pad_id: int) -> dict[str, NDArray[np.float32]]:
-    """The largest magnitude that each channel of the inputs of the encoder's matrix products takes.
+    """The largest magnitude that each channel takes in the inputs of those products whose 8 bits have one scale.
 
     Args:
         reader: the model; it is not changed.
@@ -188,7 +184,6 @@ def input_ranges(reader: Reader, features: Sequence[Features], pad_id: int) -> d
             watch(f"layer.{number}.attention", layer.attention.self.query),
             watch(f"layer.{number}.attention.output", layer.attention.output.dense),
             watch(f"layer.{number}.inner", layer.intermediate.dense),
-            watch(f"layer.{number}.outer", layer.output.dense),
         ]
     read_all(reader, features, pad_id)
     for hook in hooks:

@@ -2,13 +2,15 @@
 
 The graph is made of the fused operators that ONNX Runtime has for BERT, some ten to a layer; an exported trace has five
 times as many, and for one short text they take as long as the arithmetic. In 8 bits each weight matrix has a scale for
-each output, and the inputs of a product share one that is measured as they come (dynamic quantisation). Word embeddings
-have 8 bits either way, with a scale for each 32 numbers: they are only looked up, and cosines hardly change.
+each output, and the inputs of a product share one that is measured as they come (dynamic quantisation). What loses most
+by that, the product from the activation back to the layer's width, has scales for blocks of each token's inputs and of
+each output's weights instead. Word embeddings have 8 bits either way, with a scale for each 32 numbers: they are only
+looked up, and cosines hardly change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ _ACTIVATIONS = {"gelu": ("Gelu", _FUSED), "gelu_new": ("FastGelu", _FUSED), "rel
 _LEVELS = 127
 """The largest whole number of a weight; `nlu.onnx_engine` sees to it that sums of such products do not overflow."""
 _BLOCK = 128
-"""Inputs of a fine product that share a scale."""
+"""Inputs that share a scale in the product that has several for each token."""
 _WORD_BLOCK = 32
 """Numbers of a word embedding that share a scale."""
 _WORD_LEVELS = 120
@@ -39,20 +41,12 @@ _MOVED = 0.75
 """How much of an input's range moves to the weights, 0 to 1."""
 
 
-def build_graph(
-    reader: Reader,
-    *,
-    quantised: bool = False,
-    fine: Collection[str] = (),
-    ranges: Mapping[str, Floats] | None = None,
-) -> bytes:
+def build_graph(reader: Reader, *, quantised: bool = False, ranges: Mapping[str, Floats] | None = None) -> bytes:
     """Writes a model as an ONNX graph.
 
     Args:
         reader: the trained model.
         quantised: whether products are computed in 8 bits.
-        fine: which products of a layer, such as `outer`, then have scales for each block of their inputs and weights:
-            slower, and several times nearer to full precision.
         ranges: for inputs of products, by the names that `training.export.input_ranges` gives, the largest magnitude of
             each channel, shape `(in,)`; brings channels with outliers to a like range before they are quantised.
 
@@ -68,7 +62,7 @@ def build_graph(
             f"The encoder's activation {config.hidden_act!r} or its positions cannot be served. Give a BERT with "
             f"absolute positions and one of {', '.join(_ACTIVATIONS)}."
         )
-    builder = _Builder(quantised=quantised, fine=fine, ranges=ranges or {})
+    builder = _Builder(quantised=quantised, ranges=ranges or {})
     state = builder.embeddings(reader.encoder.embeddings, float(config.layer_norm_eps))
     mask = builder.node("Cast", [MASK], to=TensorProto.INT32)
     for number, layer in enumerate(reader.encoder.encoder.layer):
@@ -118,11 +112,10 @@ def with_heads(graph: bytes, reader: Reader) -> bytes:
 class _Builder:
     """Collects nodes and constants; each method returns the name of the value that it adds."""
 
-    def __init__(self, *, quantised: bool, fine: Collection[str], ranges: Mapping[str, Floats]) -> None:
+    def __init__(self, *, quantised: bool, ranges: Mapping[str, Floats]) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._quantised = quantised
-        self._fine = fine
         self._ranges = ranges
 
     def constant(self, values: NDArray[Any]) -> str:
@@ -150,7 +143,7 @@ class _Builder:
         state = self._norm(joined, layer.attention.output.LayerNorm, epsilon, skip=state)
         activation, domain = _ACTIVATIONS[config.hidden_act]
         inner = self._linear(f"{name}.inner", state, layer.intermediate.dense)
-        outer = self._linear(f"{name}.outer", self.node(activation, [inner], domain=domain), layer.output.dense)
+        outer = self._outer(self.node(activation, [inner], domain=domain), layer.output.dense)
         return self._norm(outer, layer.output.LayerNorm, epsilon, skip=state)
 
     def outputs(self, reader: Reader, state: str) -> None:
@@ -198,11 +191,9 @@ class _Builder:
         return self.node("QAttention", inputs, domain=_FUSED, num_heads=heads)
 
     def _linear(self, name: str, state: str, layer: nn.Linear) -> str:
-        weights, bias = _array(layer.weight).T, self.constant(_array(layer.bias))
         if not self._quantised:
-            return self.node("Add", [self.node("MatMul", [state, self.constant(weights)]), bias])
-        if name.rpartition(".")[2] in self._fine:
-            return self._fine_product(state, weights, bias)
+            return self._full_product(state, layer)
+        weights, bias = _array(layer.weight).T, self.constant(_array(layer.bias))
         state, weights = self._smooth(name, state, weights)
         whole, scales = _quantise(weights)
         inputs = [
@@ -214,13 +205,18 @@ class _Builder:
         ]
         return self.node("DynamicQuantizeMatMul", inputs, domain=_FUSED)
 
-    def _fine_product(self, state: str, weights: Floats, bias: str) -> str:
-        """A product with a scale for each block of a token's inputs and for each block of an output's weights."""
-        rows, columns = weights.shape
-        whole, scales = _in_blocks(weights.T, _BLOCK, _LEVELS)
-        inputs = [state, self.constant(whole), self.constant(scales), "", "", bias]
-        sizes = {"K": rows, "N": columns, "bits": 8, "block_size": _BLOCK}
+    def _outer(self, state: str, layer: nn.Linear) -> str:
+        if not self._quantised:
+            return self._full_product(state, layer)
+        columns, rows = layer.weight.shape
+        whole, scales = _in_blocks(_array(layer.weight), _BLOCK, _LEVELS)
+        inputs = [state, self.constant(whole), self.constant(scales), "", "", self.constant(_array(layer.bias))]
+        sizes: dict[str, Any] = {"K": rows, "N": columns, "bits": 8, "block_size": _BLOCK}
         return self.node("MatMulNBits", inputs, domain=_FUSED, accuracy_level=4, **sizes)
+
+    def _full_product(self, state: str, layer: nn.Linear) -> str:
+        product = self.node("MatMul", [state, self.constant(_array(layer.weight).T)])
+        return self.node("Add", [product, self.constant(_array(layer.bias))])
 
     def _smooth(self, name: str, state: str, weights: Floats) -> tuple[str, Floats]:
         """Divides the inputs of a product by a factor for each channel, and multiplies its weights by them.

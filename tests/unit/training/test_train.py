@@ -29,7 +29,7 @@ from nlu.types import InputError, ReleaseError
 from retrieval.index import FaqIndex
 from retrieval.types import FaqEntry, FaqError, FaqQuery
 from training.config import TrainingConfig
-from training.export import FINE, FULL, QUANTISED, Variant, export_graph
+from training.export import FULL, QUANTISED, Variant, export_graph
 from training.learn import learn
 from training.prepare import Prepared, TrainingSet, pair_faq, prepare
 from training.reading import read_all
@@ -148,7 +148,7 @@ def test_a_release_needs_no_faq_and_goes_on_from_a_parent(little_bert: Path, tmp
     assert all(np.array_equal(values, right[name]) for name, values in left.items())
 
 
-@pytest.mark.parametrize("way", [FULL, QUANTISED, FINE])
+@pytest.mark.parametrize("way", [FULL, QUANTISED])
 def test_a_head_that_is_fitted_anew_changes_nothing_else(
     way: str, little_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
