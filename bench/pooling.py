@@ -7,7 +7,9 @@ in torch and none becomes one.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -69,20 +71,10 @@ def measure(setup: Setup) -> Outcome:
         say(name)
         right, found, minutes = [], [], []
         for seed in setup.seeds:
-            config = TrainingConfig(encoder=ENCODER, seed=seed)
-            training_set = TrainingSet(examples)
-            config = choose_recipe(config, training_set)
-            torch.manual_seed(seed)
-            prepared = prepare(training_set, config, setup.work)
-            reader = kind(
-                prepared.encoder.model, {h: len(n) for h, n in prepared.sets.heads.items()}, 0, config.dropout
-            )
             start = time.perf_counter()
-            learn(prepared, reader, config)
+            prepared, reader = _train(kind, examples, seed, setup.work)
             minutes.append((time.perf_counter() - start) / 60)
-            features = prepared.tokenise(judged)
-            logits = read_all(reader, features, prepared.pad_id).logits["intent"]
-            right.append(float((logits.argmax(1) == label_array(features, "intent")).mean()))
+            right.append(_accuracy(prepared, reader, judged))
             embed = partial(_embed, prepared, reader)
             found.append(faq_metrics(embed, FaqIndex.build(entries, embed), queries)["map"])
         figures += [
@@ -91,6 +83,23 @@ def measure(setup: Setup) -> Outcome:
             Figure(f"{name}: training", tuple(minutes), _COMMAND, "min"),
         ]
     return Outcome(tuple(figures), (f"Accuracy is on {len(judged)} texts cut from BANKING77's training file.",))
+
+
+def _train(kind: type[Reader], examples: Sequence[Example], seed: int, data_dir: Path) -> tuple[Prepared, Reader]:
+    training_set = TrainingSet(examples)
+    config = choose_recipe(TrainingConfig(encoder=ENCODER, seed=seed), training_set)
+    torch.manual_seed(seed)
+    prepared = prepare(training_set, config, data_dir)
+    sizes = {head: len(labels) for head, labels in prepared.sets.heads.items()}
+    reader = kind(prepared.encoder.model, sizes, 0, config.dropout)
+    learn(prepared, reader, config)
+    return prepared, reader
+
+
+def _accuracy(prepared: Prepared, reader: Reader, judged: Sequence[Example]) -> float:
+    features = prepared.tokenise(judged)
+    logits = read_all(reader, features, prepared.pad_id).logits["intent"]
+    return float((logits.argmax(1) == label_array(features, "intent")).mean())
 
 
 def _embed(prepared: Prepared, reader: Reader, texts: list[str]) -> Vector:

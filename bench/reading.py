@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from bench.messages import mixed_messages, read_texts
 from bench.releases import Setup, train_shop
 from bench.two_passes import TwoPasses
 from nlu.runtime import load_understander
+
+Message = TypeVar("Message")
 
 CONCURRENT = 32
 _MESSAGES = 300
@@ -79,7 +82,9 @@ def measure(setup: Setup) -> Outcome:
     )
 
 
-def take_turns(ways: Sequence[Callable[[str], object]], texts: Sequence[str]) -> list[list[float]]:
+def take_turns(
+    ways: Sequence[Callable[[Message], object]], texts: Sequence[Message], warm_up: int = _WARM_UP
+) -> list[list[float]]:
     """Milliseconds of each way for each text.
 
     The ways alternate every few texts, so that they share the machine's moods and each finds its own model in the
@@ -88,12 +93,13 @@ def take_turns(ways: Sequence[Callable[[str], object]], texts: Sequence[str]) ->
     Args:
         ways: what reads a text.
         texts: what to read.
+        warm_up: how many of the texts each way reads before any is timed.
 
     Returns:
         For each way a time for each text.
     """
     for way in ways:
-        for text in texts[:_WARM_UP]:
+        for text in texts[:warm_up]:
             way(text)
     times: list[list[float]] = [[] for _ in ways]
     for first in range(0, len(texts), _TURN):

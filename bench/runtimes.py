@@ -7,7 +7,6 @@ it, since the graph that serves is made of ONNX Runtime's own operators.
 from __future__ import annotations
 
 import importlib.util
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.commands import SHOP, say
-from bench.figures import Figure, Outcome
+from bench.commands import SHOP
+from bench.figures import Figure, Outcome, latency
 from bench.messages import mixed_messages, read_texts
+from bench.reading import take_turns
 from bench.releases import Setup, train_shop
 from nlu.manifest import read_manifest
 from nlu.model import Reader
@@ -39,8 +39,6 @@ Run = Callable[[Ids], object]
 _COMMAND = "python -m bench runtimes"
 _MESSAGES = 300
 _RANGED = 256
-_TURN = 50
-"""Messages that one way reads before it is the next one's turn, so that each finds its weights in the cache."""
 _SPIN = "20"
 """Microseconds that a second thread looks out for work; more of it takes the core from other passes."""
 
@@ -65,8 +63,11 @@ def measure(setup: Setup) -> Outcome:
         ways |= _openvino(reader, setup.work)
     else:
         notes.append("OpenVINO was left out: `pip install openvino nncf` brings it.")
-    times = _take_turns(ways, messages)
-    figures = [Figure(f"{name}, p50", (float(np.median(taken)),), _COMMAND, "ms") for name, taken in times.items()]
+    # OpenVINO prepares itself for each length that it has not met.
+    times = take_turns(list(ways.values()), messages, warm_up=len(messages))
+    figures = [
+        Figure(f"{name}, p50", (latency(taken).p50,), _COMMAND, "ms") for name, taken in zip(ways, times, strict=True)
+    ]
     return Outcome(tuple(figures), tuple(notes))
 
 
@@ -83,22 +84,6 @@ def _known(understander: ReleaseUnderstander) -> list[Features]:
 
 def _flat(texts: dict[str, list[str]]) -> list[str]:
     return [text for lang in sorted(texts) for text in texts[lang]]
-
-
-def _take_turns(ways: dict[str, Run], messages: Sequence[Ids]) -> dict[str, list[float]]:
-    """Milliseconds of each message by way."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for name, way in ways.items():
-        say(name)
-        for ids in messages:  # OpenVINO prepares itself for each length that it has not met
-            way(ids)
-    for first in range(0, len(messages), _TURN):
-        for name, way in ways.items():
-            for ids in messages[first : first + _TURN]:
-                start = time.perf_counter()
-                way(ids)
-                times[name].append((time.perf_counter() - start) * 1000)
-    return times
 
 
 def _onnx_runtime(reader: Reader, known: Sequence[Features]) -> dict[str, Run]:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
-from bench.runtimes import _session, _take_turns
+from bench.reading import take_turns
+from bench.runtimes import _session
 from tests.unit.training.test_fit import small_reader
 from training.graph import build_graph
 
@@ -24,12 +25,11 @@ def test_one_thread_and_two_compute_the_same() -> None:
 def test_ways_take_turns_and_each_message_is_timed_once_after_a_warm_up() -> None:
     seen: list[tuple[str, int]] = []
 
-    def way(name: str) -> Any:
-        return lambda ids: seen.append((name, int(ids[0, 0])))
+    def way(name: str) -> Callable[[int], object]:
+        return lambda number: seen.append((name, number))
 
-    messages = [np.array([[number]], dtype=np.int64) for number in range(70)]
-    times = _take_turns({"a": way("a"), "b": way("b")}, messages)
-    assert {name: len(taken) for name, taken in times.items()} == {"a": 70, "b": 70}
-    timed = [name for name, _ in seen[140:]]
-    assert timed == ["a"] * 50 + ["b"] * 50 + ["a"] * 20 + ["b"] * 20
-    assert [number for name, number in seen[140:] if name == "b"] == list(range(70))
+    times = take_turns([way("a"), way("b")], range(27), warm_up=5)
+    assert [len(taken) for taken in times] == [27, 27]
+    assert seen[:10] == [*(("a", number) for number in range(5)), *(("b", number) for number in range(5))]
+    turns = [(0, 10), (10, 20), (20, 27)]
+    assert seen[10:] == [(name, number) for first, end in turns for name in "ab" for number in range(first, end)]
