@@ -23,6 +23,7 @@ from bench.figures import Figure, Outcome, latency
 from bench.messages import mixed_messages, read_texts
 from bench.reading import take_turns
 from bench.releases import Setup, train_shop
+from nlu.examples import read_examples
 from nlu.manifest import read_manifest
 from nlu.model import Reader
 from nlu.onnx_engine import IDS, MASK
@@ -77,13 +78,9 @@ def _ids(understander: ReleaseUnderstander, text: str) -> Ids:
 
 def _known(understander: ReleaseUnderstander) -> list[Features]:
     """Some of the shop's examples, as training takes some to measure the ranges of inputs."""
-    texts = [text for path in sorted((SHOP / "examples").glob("*.jsonl")) for text in _flat(read_texts(path))]
-    some = texts[:: max(1, len(texts) // _RANGED)]
-    return [Features(tuple(understander.encode(text).ids), {}, None) for text in some]
-
-
-def _flat(texts: dict[str, list[str]]) -> list[str]:
-    return [text for lang in sorted(texts) for text in texts[lang]]
+    examples = read_examples(*sorted((SHOP / "examples").glob("*.jsonl")))
+    some = examples[:: max(1, len(examples) // _RANGED)]
+    return [Features(tuple(understander.encode(example.text).ids), {}, None) for example in some]
 
 
 def _onnx_runtime(reader: Reader, known: Sequence[Features]) -> dict[str, Run]:
